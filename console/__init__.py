@@ -1,0 +1,1 @@
+"""Warroom: a full-screen terminal console for people in a production incident."""

@@ -1,0 +1,1 @@
+"""The incident itself: record, severity, clocks, phases, communication."""
