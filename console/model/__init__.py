@@ -1,1 +1,1 @@
-"""What the console knows: immutable records and pure functions, no input or output."""
+"""What the console knows: immutable records and pure functions, no I/O."""

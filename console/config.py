@@ -1,0 +1,282 @@
+"""Settings: a TOML file, the environment and the flags -> one validated ``Config``.
+
+Flag beats environment beats file. An unknown key or a wrong value is refused with the file, the line where
+it can be found, the key and the nearest valid name; every mistake of a file is named at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+APP = "warroom"
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; the message is complete sentences, a line per mistake."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ClusterSettings(_Section):
+    """One Kubernetes context. Empty ``namespaces`` means all that the user may read."""
+
+    name: str = ""
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespaces: tuple[str, ...] = ()
+    in_cluster: bool = False
+
+
+class ServiceSettings(_Section):
+    """One row of the error-rate pane: PromQL for the four numbers, or labels for the default queries."""
+
+    name: str
+    selector: str = ""
+    error_ratio: str = ""
+    rate: str = ""
+    p95: str = ""
+    up: str = ""
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.05
+    p95_threshold: Annotated[float, Field(gt=0)] | None = None
+    workload: str = ""
+    """``deployment/NAME`` whose changes are marked on the sparkline."""
+
+
+class PrometheusSettings(_Section):
+    """Prometheus or a compatible server. Without ``services`` they are discovered from ``service_label``."""
+
+    url: str
+    headers: dict[str, SecretStr] = {}
+    metric: str = "http_requests_total"
+    duration_metric: str = "http_request_duration_seconds"
+    status_label: str = "status"
+    service_label: str = "job"
+    window: Annotated[float, Field(ge=4, le=3600)] = 60
+    interval: Annotated[float, Field(ge=1, le=300)] = 5
+    history: Annotated[float, Field(ge=60, le=86400)] = 1800
+    services: tuple[ServiceSettings, ...] = ()
+
+
+class AlertmanagerSettings(_Section):
+    """One Alertmanager, API v2."""
+
+    url: str
+    headers: dict[str, SecretStr] = {}
+    interval: Annotated[float, Field(ge=1, le=300)] = 10
+
+
+class PostgresSettings(_Section):
+    """One PostgreSQL server, as a libpq connection string. ``pool_size`` is connections per pod."""
+
+    name: str = "main"
+    dsn: SecretStr
+    interval: Annotated[float, Field(ge=1, le=300)] = 2
+    pool_size: Annotated[int, Field(ge=1)] | None = None
+    protected_users: tuple[str, ...] = ()
+    protected_applications: tuple[str, ...] = (
+        "pg_dump",
+        "pg_basebackup",
+        "pg_receivewal",
+        "pgbackrest",
+        "wal-g",
+    )
+
+
+class RedisSettings(_Section):
+    """One Redis server and the keys whose depth is watched."""
+
+    name: str = "main"
+    url: SecretStr
+    queues: tuple[str, ...] = ()
+    interval: Annotated[float, Field(ge=1, le=300)] = 2
+
+
+class HttpSettings(_Section):
+    """One HTTP health check. A status in ``expect`` whose body matches ``body`` is healthy."""
+
+    name: str
+    url: str
+    method: Literal["GET", "HEAD"] = "GET"
+    expect: tuple[int, ...] = (200,)
+    body: str = ""
+    timeout: Annotated[float, Field(gt=0, le=60)] = 3
+    interval: Annotated[float, Field(ge=1, le=600)] = 10
+    headers: dict[str, SecretStr] = {}
+
+    @field_validator("body")
+    @classmethod
+    def _is_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is not a regular expression: {error}") from None
+        return value
+
+
+class ScreenSettings(_Section):
+    """How the console looks and answers keys."""
+
+    theme: str = "warroom-dark"
+    keys: dict[str, str] = {}
+    """Action name -> key or comma-separated keys; see ``console.model.actions``."""
+    utc: bool = True
+
+
+class Config(_Section):
+    """Everything a console is started with. A section that is left out is a source that is disabled."""
+
+    kubernetes: tuple[ClusterSettings, ...] = ()
+    prometheus: PrometheusSettings | None = None
+    alertmanager: AlertmanagerSettings | None = None
+    postgres: tuple[PostgresSettings, ...] = ()
+    redis: tuple[RedisSettings, ...] = ()
+    http: tuple[HttpSettings, ...] = ()
+    screen: ScreenSettings = ScreenSettings()
+    runbook: str = ""
+    state_dir: Path | None = None
+    drill: bool = False
+    """Set by a drill's own configuration: incidents are marked as a drill for ever."""
+
+    @field_validator("screen")
+    @classmethod
+    def _known_keys(cls, screen: ScreenSettings) -> ScreenSettings:
+        from console.model.actions import ACTIONS
+
+        check_keymap(screen.keys, {action.name: action.key for action in ACTIONS})
+        return screen
+
+
+def check_keymap(wanted: Mapping[str, str], defaults: Mapping[str, str]) -> None:
+    """Refuse a keymap that names an unknown action, an empty key, or one key for two actions.
+
+    Two actions of different panes may share a key; the registry's own defaults do.
+    """
+    for name, keys in wanted.items():
+        if name not in defaults:
+            raise ValueError(f"keys: unknown action {name!r}{_nearest(name, defaults)}")
+        if not all(re.fullmatch(r"[a-zA-Z0-9_+]+", key.strip()) for key in keys.split(",")):
+            raise ValueError(
+                f"keys: {name!r} has {keys!r}, which is no key; write e.g. 'r', 'ctrl+r' or 'f5'"
+            )
+    taken: dict[str, str] = {}
+    for name, keys in wanted.items():
+        for key in keys.split(","):
+            other = taken.setdefault(key.strip(), name)
+            if other != name:
+                raise ValueError(f"keys: {key.strip()!r} is given to both {other!r} and {name!r}")
+
+
+def default_state_dir() -> Path:
+    """``WARROOM_STATE_DIR`` or the XDG state folder of the user."""
+    given = os.environ.get("WARROOM_STATE_DIR")
+    return Path(given) if given else Path(platformdirs.user_state_dir(APP))
+
+
+def default_config_file() -> Path:
+    """Where ``warroom init`` writes and every command looks when ``--config`` is not given."""
+    given = os.environ.get("WARROOM_CONFIG")
+    return Path(given) if given else Path(platformdirs.user_config_dir(APP)) / "warroom.toml"
+
+
+def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """The configuration of ``path`` (or of the default file when there is one), with ``overrides`` on top.
+
+    ``overrides`` has the shape of ``Config`` and replaces whole top-level sections.
+    Raises ConfigError with one line a mistake.
+    """
+    file = path or default_config_file()
+    text = ""
+    if path is not None or file.exists():
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file}: cannot be read: {error}. Give another file with --config.") from None
+    return parse(text, str(file), overrides)
+
+
+def parse(text: str, name: str, overrides: Mapping[str, Any] | None = None) -> Config:
+    """A configuration from TOML ``text``; ``name`` stands in messages. Raises ConfigError."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: is not valid TOML: {error}") from None
+    for section in ("kubernetes", "postgres", "redis", "http"):
+        if isinstance(data.get(section), dict):
+            data[section] = [data[section]]
+    try:
+        return Config.model_validate({**data, **(overrides or {})})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem, text, name) for problem in error.errors())) from None
+
+
+def _explain(problem: Any, text: str, name: str) -> str:
+    path = [part for part in problem["loc"] if part != "__root__"]
+    key = ".".join(str(part) for part in path)
+    line = _line_of(path, text)
+    where = f"{name}:{line}" if line else name
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key {key!r}{_nearest(str(path[-1]), _fields_at(path[:-1]))}"
+    if problem["type"] == "missing":
+        return f"{where}: {key!r} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {key!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _fields_at(path: list[Any]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in path:
+        if isinstance(part, int):
+            continue
+        model = _SECTIONS.get(str(part), model)
+    return list(model.model_fields)
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "kubernetes": ClusterSettings,
+    "prometheus": PrometheusSettings,
+    "services": ServiceSettings,
+    "alertmanager": AlertmanagerSettings,
+    "postgres": PostgresSettings,
+    "redis": RedisSettings,
+    "http": HttpSettings,
+    "screen": ScreenSettings,
+}
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(known))}"
+
+
+def _line_of(path: list[Any], text: str) -> int | None:
+    """The line of a key, found by its table header and name: tomllib keeps no positions."""
+    names = [str(part) for part in path if not isinstance(part, int)]
+    wanted_index = next((part for part in path if isinstance(part, int)), 0)
+    table, seen, best = "", -1, None
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}", line)
+        if header:
+            table = header.group(1)
+            if names and table == names[0]:
+                seen += 1
+            if table.split(".") == names[: len(table.split("."))] and max(seen, 0) == wanted_index:
+                best = number
+            continue
+        key = re.match(r"\s*[\"']?([\w.-]+?)[\"']?\s*=", line)
+        full = [*([part for part in table.split(".") if part]), key.group(1)] if key else []
+        if key and full == names[: len(full)] and (len(full) == 1 or max(seen, 0) == wanted_index):
+            best = number
+            if full == names:
+                return number
+    return best

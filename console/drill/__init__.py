@@ -1,0 +1,1 @@
+"""The simulated world: what a drill breaks and a team practises on."""

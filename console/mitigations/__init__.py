@@ -1,0 +1,1 @@
+"""Model -> the world: plan, execute, verify and undo; one module a system."""

@@ -1,0 +1,75 @@
+"""Services by their metrics, and alerts."""
+
+from __future__ import annotations
+
+import msgspec
+
+from console.model.reading import Point, Reading
+
+
+class ServiceMetrics(msgspec.Struct, frozen=True):
+    """One service: error ratio (0..1), request rate (1/s), p95 (seconds), targets up (0..1).
+
+    ``history`` is the error ratio aligned to the query step, oldest first, with gaps as ``None``.
+    """
+
+    name: str
+    error_ratio: Reading
+    rate: Reading
+    p95: Reading
+    up: Reading
+    threshold: float
+    history: tuple[Point, ...] = ()
+    p95_threshold: float | None = None
+
+    @property
+    def sick(self) -> bool:
+        """Above a threshold, or its targets are down. Blindness is not health, but not sickness either."""
+        if self.error_ratio.ok and (self.error_ratio.value or 0) > self.threshold:
+            return True
+        if self.p95_threshold is not None and self.p95.ok and (self.p95.value or 0) > self.p95_threshold:
+            return True
+        return self.up.ok and (self.up.value or 0) < 1
+
+
+class PrometheusSnapshot(msgspec.Struct, frozen=True):
+    """All services of one Prometheus. ``warnings`` came with successful answers."""
+
+    at: float
+    step: float
+    services: tuple[ServiceMetrics, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """An alert of Alertmanager. ``state`` is its ``status.state``: active, suppressed or unprocessed."""
+
+    fingerprint: str
+    name: str
+    state: str
+    severity: str
+    summary: str
+    starts_at: float
+    labels: tuple[tuple[str, str], ...] = ()
+    silenced_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """A silence: its matchers as Alertmanager writes them (``name=~"value"``)."""
+
+    id: str
+    state: str
+    matchers: tuple[str, ...]
+    created_by: str
+    comment: str
+    starts_at: float
+    ends_at: float
+
+
+class AlertsSnapshot(msgspec.Struct, frozen=True):
+    """Alerts and silences as of ``at``."""
+
+    at: float
+    alerts: tuple[Alert, ...]
+    silences: tuple[Silence, ...] = ()

@@ -1,0 +1,138 @@
+"""A mitigation from plan to verdict, as records that the screen shows and the timeline keeps."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a mitigation acts on: an identity, not a row.
+
+    Kubernetes objects carry uid and resource_version; a database session carries its pid as ``name`` and
+    backend_start as ``uid``. ``kind`` and ``name`` are as on the command line (``deployment/shop``).
+    """
+
+    kind: str
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One field that would change, from the server-side dry run: path, value before, value after."""
+
+    path: str
+    before: str
+    after: str
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A part of the blast radius: a count and the names behind it, e.g. 3 pods of shop replaced."""
+
+    what: str
+    count: int
+    names: tuple[str, ...] = ()
+
+
+class Option(msgspec.Struct, frozen=True):
+    """A choice offered for a parameter, e.g. a revision, with why it is or is not recommended."""
+
+    value: str
+    label: str
+    detail: str = ""
+    recommended: bool = False
+    disabled: str = ""
+
+
+class Risk(StrEnum):
+    """How far a confirmation has to go. READ changes nothing and is not confirmed."""
+
+    READ = "read"
+    ROUTINE = "routine"
+    DISRUPTIVE = "disruptive"
+    DESTRUCTIVE = "destructive"
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Everything a person must see before saying yes, and all that ``execute`` needs to do just that.
+
+    ``command`` is the exact equivalent a person could paste; ``undone_by`` names what will fight the
+    change (HPA, Argo CD, pool reconnect); ``refusal`` is a sentence when the plan may not be executed;
+    ``payload`` is private to the mitigation and holds no secret. Times are unix seconds.
+    """
+
+    action: str
+    title: str
+    risk: Risk
+    target: Target
+    params: dict[str, str]
+    context: str
+    server: str
+    command: str
+    made_at: float
+    changes: tuple[Change, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    undone_by: tuple[str, ...] = ()
+    reversible: bool = False
+    undo: str = ""
+    evidence: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    dry_run: str = ""
+    refusal: str = ""
+    temporary: bool = False
+    payload: dict[str, Any] = {}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the plan; the timeline's intent names it, so that what ran is what was shown."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+
+    @property
+    def typed_name(self) -> str:
+        """What has to be typed to confirm a destructive plan."""
+        return self.target.name
+
+
+class StepResult(msgspec.Struct, frozen=True):
+    """The result on one target of a plan that has many."""
+
+    target: str
+    ok: bool
+    detail: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What execution did. ``unknown`` means that the answer was lost: it may or may not have happened."""
+
+    status: Literal["done", "partial", "failed", "refused", "unknown"]
+    detail: str
+    results: tuple[StepResult, ...] = ()
+    undo_params: dict[str, str] | None = None
+    undo_action: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether it helped: judged by what was measured before and after, with that evidence as text."""
+
+    status: Literal["helped", "no_change", "worse", "inconclusive"]
+    detail: str
+    evidence: tuple[str, ...] = ()
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Where a running mitigation stands, for the screen."""
+
+    plan: Plan
+    stage: Literal["evidence", "executing", "verifying", "finished"]
+    text: str
+    started: float
+    outcome: Outcome | None = None
+    verdict: Verdict | None = None

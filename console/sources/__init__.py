@@ -1,0 +1,1 @@
+"""The world -> model: each source reads one system and can only read."""

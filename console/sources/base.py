@@ -1,0 +1,119 @@
+"""What every source is, and the one way to poll with back-off."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from console.model.clock import Clock
+from console.model.redact import redact
+from console.model.source import Health, SourceStatus
+from console.model.text import clean
+
+
+class Publisher(Protocol):
+    """Where a source puts what it learns; both calls are made on the engine's loop and return at once."""
+
+    def publish(self, name: str, snapshot: Any) -> None:
+        """Replace the latest snapshot of the source ``name``."""
+        ...
+
+    def report(self, status: SourceStatus) -> None:
+        """Replace the status of a source."""
+        ...
+
+
+class Source(Protocol):
+    """One system that is read. ``name`` is unique on the board, e.g. ``kubernetes:prod``."""
+
+    name: str
+
+    async def run(self, publisher: Publisher) -> None:
+        """Read until cancelled. Errors become a reported status and a back-off, never an exception."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections; called once, after ``run`` was cancelled."""
+        ...
+
+
+class SourceError(Exception):
+    """A failed read as a sentence, with what to do about it. Both are fit for the screen."""
+
+    def __init__(self, reason: str, advice: str = "", health: Health = Health.FAILED) -> None:
+        self.reason = clean(redact(reason), 300)
+        self.advice = advice
+        self.health = health
+        super().__init__(self.reason)
+
+
+def backoff(failures: int, rng: random.Random, *, base: float = 1.0, ceiling: float = 30.0) -> float:
+    """Seconds to wait after ``failures`` in a row: exponential with full jitter in the upper half."""
+    return min(ceiling, base * 2 ** min(failures - 1, 10)) * (0.5 + rng.random() / 2)
+
+
+class Reporter:
+    """Keeps ``since`` and ``last_ok`` of one source right, and reports only when something changed."""
+
+    def __init__(self, name: str, address: str, publisher: Publisher, clock: Clock) -> None:
+        self._publisher = publisher
+        self._clock = clock
+        now = clock.now().timestamp()
+        self.status = SourceStatus(name, Health.CONNECTING, now, address=address)
+        publisher.report(self.status)
+
+    def ok(self, health: Health = Health.OK, reason: str = "", advice: str = "") -> None:
+        """Data arrived; ``health`` may be LIMITED with the reason."""
+        self._set(health, reason, advice, fresh=True)
+
+    def failed(self, error: SourceError) -> None:
+        """A read failed; the last good data stays on the board and ages."""
+        self._set(error.health, error.reason, error.advice, fresh=False)
+
+    def _set(self, health: Health, reason: str, advice: str, *, fresh: bool) -> None:
+        now = self._clock.now().timestamp()
+        since = self.status.since if health is self.status.health else now
+        last_ok = now if fresh else self.status.last_ok
+        self.status = SourceStatus(
+            self.status.name, health, since, last_ok, reason, advice, self.status.address
+        )
+        self._publisher.report(self.status)
+
+
+async def poll(
+    read: Callable[[], Awaitable[Any]],
+    reporter: Reporter,
+    publisher: Publisher,
+    *,
+    interval: float,
+    timeout: float,
+    rng: random.Random,
+) -> None:
+    """Call ``read`` every ``interval`` seconds for ever, publish what it returns, back off when it fails.
+
+    A read that takes longer than ``timeout`` seconds is cancelled and counts as failed. ``read`` raises
+    SourceError for what it foresees; anything else is reported by its type, so that no surprise ends a
+    source.
+    """
+    failures = 0
+    while True:
+        try:
+            snapshot = await asyncio.wait_for(read(), timeout)
+        except TimeoutError:
+            failures += 1
+            reporter.failed(
+                SourceError(f"no answer within {timeout:g} s", "check the network and the server")
+            )
+        except SourceError as error:
+            failures += 1
+            reporter.failed(error)
+        except Exception as error:
+            failures += 1
+            reporter.failed(SourceError(f"{type(error).__name__}: {error}"))
+        else:
+            failures = 0
+            publisher.publish(reporter.status.name, snapshot)
+            reporter.ok()
+        await asyncio.sleep(interval if not failures else backoff(failures, rng))
