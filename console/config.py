@@ -189,10 +189,10 @@ def default_config_file() -> Path:
     return Path(given) if given else Path(platformdirs.user_config_dir(APP)) / "warroom.toml"
 
 
-def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
-    """The configuration of ``path`` (or of the default file when there is one), with ``overrides`` on top.
+def load(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Config:
+    """The configuration of ``path`` (or of the default file when there is one), then environment and flags.
 
-    ``overrides`` has the shape of ``Config`` and replaces whole top-level sections.
+    ``flags`` are the connection flags of the command line by their attribute names; None means not given.
     Raises ConfigError with one line a mistake.
     """
     file = path or default_config_file()
@@ -202,11 +202,15 @@ def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file}: cannot be read: {error}. Give another file with --config.") from None
-    return parse(text, str(file), overrides)
+    given = {key: value for key, value in (flags or {}).items() if value}
+    dsn = os.environ.get("WARROOM_POSTGRES_DSN")
+    if dsn and "postgres_dsn" not in given:
+        given["postgres_dsn"] = dsn
+    return parse(text, str(file), given)
 
 
-def parse(text: str, name: str, overrides: Mapping[str, Any] | None = None) -> Config:
-    """A configuration from TOML ``text``; ``name`` stands in messages. Raises ConfigError."""
+def parse(text: str, name: str, flags: Mapping[str, Any] | None = None) -> Config:
+    """A configuration from TOML ``text`` with ``flags`` on top; ``name`` stands in messages."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -214,10 +218,48 @@ def parse(text: str, name: str, overrides: Mapping[str, Any] | None = None) -> C
     for section in ("kubernetes", "postgres", "redis", "http"):
         if isinstance(data.get(section), dict):
             data[section] = [data[section]]
+    _apply(flags or {}, data)
     try:
-        return Config.model_validate({**data, **(overrides or {})})
+        return Config.model_validate(data)
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(problem, text, name) for problem in error.errors())) from None
+
+
+_FLAGS: dict[str, tuple[str, str]] = {
+    "kubeconfig": ("kubernetes", "kubeconfig"),
+    "context": ("kubernetes", "context"),
+    "namespace": ("kubernetes", "namespaces"),
+    "prometheus_url": ("prometheus", "url"),
+    "alertmanager_url": ("alertmanager", "url"),
+    "postgres_dsn": ("postgres", "dsn"),
+    "redis_url": ("redis", "url"),
+}
+
+
+def _apply(flags: Mapping[str, Any], data: dict[str, Any]) -> None:
+    """Put flags into the data of the file; of several servers of a kind the first is meant."""
+    for flag, (section, key) in _FLAGS.items():
+        if not (value := flags.get(flag)):
+            continue
+        if section in ("kubernetes", "postgres", "redis"):
+            servers = data.setdefault(section, [{}])
+            if isinstance(servers, list) and servers and isinstance(servers[0], dict):
+                servers[0][key] = value
+        else:
+            part = data.setdefault(section, {})
+            if isinstance(part, dict):
+                part[key] = value
+    for key in ("runbook", "state_dir"):
+        if flags.get(key):
+            data[key] = flags[key]
+    if "kubernetes" not in data and kubeconfig_exists():
+        data["kubernetes"] = [{}]
+
+
+def kubeconfig_exists() -> bool:
+    """Whether kubectl would find a kubeconfig; its lookup and merging are left to the client library."""
+    names = os.environ.get("KUBECONFIG", "").split(os.pathsep)
+    return any(name and Path(name).exists() for name in names) or (Path.home() / ".kube/config").exists()
 
 
 def _explain(problem: Any, text: str, name: str) -> str:

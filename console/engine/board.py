@@ -26,12 +26,12 @@ class Board:
     def publish(self, name: str, snapshot: Any) -> None:
         """Replace the snapshot of ``name`` and tell the listeners."""
         self._snapshots[name] = snapshot
-        self._touch(name)
+        self.touch(name)
 
     def report(self, status: SourceStatus) -> None:
         """Replace the status of a source and tell the listeners."""
         self._statuses[status.name] = status
-        self._touch(status.name)
+        self.touch(status.name)
 
     def snapshot(self, name: str) -> Any | None:
         """The latest snapshot of a source, or None before its first."""
@@ -59,7 +59,8 @@ class Board:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def _touch(self, name: str) -> None:
+    def touch(self, name: str) -> None:
+        """Raise the version of ``name`` and tell the listeners."""
         self._versions[name] = self._versions.get(name, 0) + 1
         for listener in tuple(self._listeners):
             listener(name)

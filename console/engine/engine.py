@@ -1,0 +1,204 @@
+"""The engine: a thread with its own event loop that runs the sources and follows the timeline.
+
+The screen may stall for minutes on a frozen terminal; nothing here waits for it. The engine itself cannot
+change the world: a mitigator is given to it from outside, and in watch mode there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import random
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from console.config import Config
+from console.engine.assemble import build_sources
+from console.engine.board import Board
+from console.engine.crash import save_crash
+from console.engine.logfeed import BufferedFeed
+from console.engine.ports import LogFeed, Mitigator, PlanError
+from console.engine.record import TimelineView, WatchedTimeline
+from console.model.clock import Clock
+from console.model.kube import Revision, Workload
+from console.model.logs import Description, LogLine, LogRequest
+from console.model.source import Health, SourceStatus
+from console.sources.base import Source
+
+T = TypeVar("T")
+Mode = Literal["live", "watch", "drill"]
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Runs everything that is not the screen. Public methods may be called from any thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        state_dir: Path,
+        mode: Mode = "live",
+        *,
+        timeline: WatchedTimeline | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.state_dir = state_dir
+        self.mode: Mode = mode
+        self.board = Board()
+        self.mitigator: Mitigator | None = None
+        self._record = timeline or WatchedTimeline(state_dir, clock)
+        self._rng = rng or random.Random()
+        self._extras: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._sources: dict[str, Source] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = threading.Event()
+        self._stopping: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def timeline(self) -> TimelineView:
+        """What the timeline holds now."""
+        return self._record
+
+    def attach(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run ``task()`` on the loop beside the sources; called before ``start``."""
+        self._extras.append(task)
+
+    def start(self) -> None:
+        """Start the thread; returns as soon as its loop accepts work. A second call does nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._main, name="warroom-engine", daemon=True)
+            self._thread.start()
+            self._started.wait()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Cancel the sources and end the thread, within ``timeout`` seconds at most."""
+        if self._loop is None or self._thread is None or not self._thread.is_alive():
+            return
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop_event().set)
+        self._thread.join(timeout)
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Run a coroutine on the engine's loop. The future fails with what the coroutine raised."""
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("the engine has not been started")
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait until every source has delivered or failed once; False when ``timeout`` seconds went by."""
+        ready = threading.Event()
+
+        def look(_name: str = "") -> None:
+            settled = (status.health is not Health.CONNECTING for status in self.board.statuses.values())
+            if self._sources and all(settled) and set(self._sources) <= set(self.board.statuses):
+                ready.set()
+
+        stop_listening = self.board.listen(look)
+        try:
+            look()
+            return ready.wait(timeout) or not self._sources
+        finally:
+            stop_listening()
+
+    def note(self, text: str) -> concurrent.futures.Future[None]:
+        """Write a note; the future fails with a sentence where that is not possible."""
+        return self.submit(self._record.note(text))
+
+    def declare(self, severity: int, title: str) -> concurrent.futures.Future[None]:
+        """Declare an incident; from now on the timeline is the incident's."""
+        return self.submit(self._record.declare(severity, title))
+
+    def source(self, name: str) -> Any:
+        """A running source by its board name. Raises PlanError when there is none."""
+        try:
+            return self._sources[name]
+        except KeyError:
+            raise PlanError(f"no source is called {name!r}; there are {', '.join(self._sources)}") from None
+
+    async def describe(self, source: str, kind: str, namespace: str, name: str) -> Description:
+        """Everything known of a Kubernetes object, with its events."""
+        found: Description = await self.source(source).describe(kind, namespace, name)
+        return found
+
+    async def revisions(self, source: str, workload: Workload) -> tuple[Revision, ...]:
+        """The revisions of a workload, newest first."""
+        found: tuple[Revision, ...] = await self.source(source).revisions(workload)
+        return found
+
+    def logs(self, source: str, request: LogRequest, wake: Callable[[], None] = lambda: None) -> LogFeed:
+        """Start reading logs into a feed; ``wake`` is called on the engine's thread when lines came."""
+        task: concurrent.futures.Future[None] | None = None
+
+        def close() -> None:
+            if task is not None:
+                task.cancel()
+
+        feed = BufferedFeed(close, wake)
+
+        async def pump() -> None:
+            try:
+                async for lines in self.source(source).read_logs(request):
+                    feed.put(lines)
+            except Exception as error:
+                feed.put([LogLine(None, "", "", str(error), notice=True)])
+            finally:
+                feed.finish()
+
+        task = self.submit(pump())
+        return feed
+
+    def _stop_event(self) -> asyncio.Event:
+        if self._stopping is None:
+            raise RuntimeError("the engine has not been started")
+        return self._stopping
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:
+            _log.error("the engine ended: %s", save_crash(error))
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._started.set()
+        tasks = [asyncio.create_task(self._follow_timeline(), name="timeline")]
+        for source in build_sources(self.config, self.clock, self._rng):
+            self._sources[source.name] = source
+            tasks.append(asyncio.create_task(self._run_source(source), name=source.name))
+        tasks.extend(asyncio.create_task(extra()) for extra in self._extras)
+        await self._stopping.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for source in self._sources.values():
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(source.close(), 2)
+
+    async def _run_source(self, source: Source) -> None:
+        """A source that fails in a way it did not foresee says so on the screen and is started again."""
+        while True:
+            try:
+                await source.run(self.board)
+            except Exception as error:
+                now = self.clock.now().timestamp()
+                self.board.report(SourceStatus(source.name, Health.FAILED, now, reason=save_crash(error)))
+            await asyncio.sleep(10)
+
+    async def _follow_timeline(self) -> None:
+        while True:
+            if self._record.refresh():
+                self.board.touch("timeline")
+            await asyncio.sleep(0.25)
