@@ -17,7 +17,7 @@ from console import __version__
 
 _HANDLERS = {
     "run": "console.engine.launch:run",
-    "watch": "console.engine.launch:watch",
+    "watch": "console.engine.watch:run",
     "drill": "console.drill.command:run",
     "status": "console.engine.status:run",
     "act": "console.engine.act_command:run",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import logging
 import random
 import threading
 from collections.abc import Callable, Coroutine
@@ -31,8 +30,6 @@ from console.sources.base import Source
 
 T = TypeVar("T")
 Mode = Literal["live", "watch", "drill"]
-
-_log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -166,7 +163,8 @@ class Engine:
         try:
             asyncio.run(self._serve())
         except Exception as error:
-            _log.error("the engine ended: %s", save_crash(error))
+            now = self.clock.now().timestamp()
+            self.board.report(SourceStatus("engine", Health.FAILED, now, reason=save_crash(error)))
         finally:
             self._started.set()
 

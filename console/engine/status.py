@@ -41,7 +41,9 @@ def look(config: Config, args: argparse.Namespace) -> tuple[Board, datetime]:
         if not engine.wait_ready(args.timeout):
             for status in engine.board.statuses.values():
                 if status.health is Health.CONNECTING:
-                    print(f"warroom: {status.name} did not answer within {args.timeout:g} s.", file=sys.stderr)
+                    print(
+                        f"warroom: {status.name} did not answer within {args.timeout:g} s.", file=sys.stderr
+                    )
     finally:
         engine.stop()
     return engine.board, clock.now()
