@@ -10,54 +10,13 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 import msgspec
 
+from console.model.secret_names import WORD, is_secret_name
+
 MASK = "REDACTED"
 _DEPTH = 40
-
-# --- names ---------------------------------------------------------------------------------------------
-
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_STRONG = ("password", "passwd", "passphrase", "passwords", "credentials", "credential")
-_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey", "secretkey", "privatekey")
-_EXACT = {"pwd", "requirepass", "masterauth", "jsessionid", "phpsessid", "sessionid", "passcode", "sharedkey"}
-_KEY_OWNER = re.compile(
-    "account|access|api|app|application|auth|client|consumer|deploy|encryption|hmac|integration|jwt|license"
-    "|master|private|routing|secret|service|session|shared|signing|ssh|symmetric|webhook"
-)
-# Words after the telling one that leave its meaning: DB_PASSWORD_PROD, SECRET_KEY_BASE, token2.
-_MODIFIER = re.compile(
-    r"again|b64|base|confirm|confirmation|current|dev|digest|enc|encoded|encrypted|hash|live|new|next|old"
-    r"|plain|plaintext|previous|primary|prod|production|raw|repeat|secondary|stage|staging|string|test|text"
-    r"|value|\d+"
-)
-
-
-@lru_cache(maxsize=4096)
-def is_secret_name(name: str) -> bool:
-    """Tell whether a value under `name` (a key, column, variable or flag) is a secret.
-
-    `DB_PASSWORD`, `apiKey`, `x-auth-token` and `SECRET_KEY_BASE` are; `secretName`, `token_count`,
-    `primary_key`, `password_file` and `tokens` are not.
-    """
-    words: list[str] = [word.lower() for word in _WORD.findall(name)]
-    while words and _MODIFIER.fullmatch(words[-1]):
-        words.pop()
-    if not words:
-        return False
-    last = words[-1]
-    if last in _STRONG or last in _EXACT or last.endswith(_ENDINGS):
-        return True
-    if last == "pass" or last == "pw":
-        return len(words) > 1
-    if last.endswith("pass"):
-        return last not in {"bypass", "compass", "underpass", "overpass", "trespass"}
-    if last == "pwd" or last.endswith("pwd"):
-        return last != "oldpwd"
-    return last == "key" and len(words) > 1 and _KEY_OWNER.fullmatch(words[-2]) is not None
-
 
 # --- values --------------------------------------------------------------------------------------------
 
@@ -80,7 +39,8 @@ _BARE = re.compile(
     r"|(?:[^\s\"'`\\,;&)}\]]|\\(?!\")|[,;&)}\]](?![\s\"'`,;&)}\]]|$|[\w.-]{0,60}+[\"']?\s{0,3}[=:]))++"
 )
 _PAIR = re.compile(
-    r"(?<![\w.-])(?P<name>(?:(?i:api|access|secret|private|auth|signing|client) )?[\w.-]++)(?P<quote>\\?[\"']|\])?(?P<sep>\s*(?:=>|:=|==|=|:(?!//|:))\s*)"
+    r"(?<![\w.-])(?P<name>(?:(?i:api|access|secret|private|auth|signing|client) )?[\w.-]++)"
+    r"(?P<quote>\\?[\"']|\])?(?P<sep>\s*(?:=>|:=|==|=|:(?!//|:))\s*)"
 )
 _FLAG = re.compile(r"(?<!\S)--?(?P<name>[A-Za-z][\w.-]*+)(?P<sep>[ \t]+)(?![-|&;<>])")
 # A workload may be called auth-token; "deployment/auth-token: rolled out" gives nothing away.
@@ -220,11 +180,12 @@ _ENV_ITEM = re.compile(
     r"\\?[\"']?value\\?[\"']?\s*:\s*)(?P<value>\\?\"(?:(?!\\?\").)*|'[^']*|[^\s,}\"'\\]+)"
 )
 # One cheap look decides whether any of the above can match at all; substring search beats a pattern here.
-_HINTS = (
-    "pass pwd pw= secret token key auth credential sess bearer basic cookie identified :// eyj curl redis-cli "
-    "mysql akia asia agpa aida aroa anpa anva a3t ghp_ gho_ ghu_ ghs_ ghr_ github_ gl xox xapp- k_live k_test "
-    "sk- whsec_ aiza ya29 gocspx npm_ pypi- hvs. hvb. hvr. sg. _v1_ ls0t -----begin ? &"
-).split()  # noqa: SIM905 - a list of literals would take a page
+_HINT_WORDS = """
+pass pwd pw= secret token key auth credential sess bearer basic cookie identified :// eyj curl
+redis-cli mysql akia asia agpa aida aroa anpa anva a3t ghp_ gho_ ghu_ ghs_ ghr_ github_ gl xox xapp-
+k_live k_test sk- whsec_ aiza ya29 gocspx npm_ pypi- hvs. hvb. hvr. sg. _v1_ ls0t -----begin ? &
+"""
+_HINTS = _HINT_WORDS.split()
 
 
 def _mask_secret(match: re.Match[str]) -> str:
@@ -352,7 +313,7 @@ def _redact_mapping(value: Mapping[object, object], *, secret: bool, depth: int)
     out: dict[str, object] = {}
     for raw_key, item in value.items():
         key = str(raw_key)
-        words = _WORD.findall(key)
+        words = WORD.findall(key)
         fact = bool(words) and words[-1].lower() in _FACTS and not is_secret_name(key)
         hidden = (
             (secret and not fact)

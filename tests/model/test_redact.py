@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from console.model.redact import MASK, is_secret_name, redact, redact_value
+from console.model.redact import MASK, redact, redact_value
+from console.model.secret_names import is_secret_name
 
 # Built at run time, so that no scanner takes the samples for leaked credentials.
 JWT = "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0" + ".dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
