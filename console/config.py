@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from console.model.actions import ACTIONS
+
 APP = "warroom"
 
 
@@ -130,7 +132,12 @@ class ScreenSettings(_Section):
     theme: str = "warroom-dark"
     keys: dict[str, str] = {}
     """Action name -> key or comma-separated keys; see ``console.model.actions``."""
-    utc: bool = True
+
+    @field_validator("keys")
+    @classmethod
+    def _usable_keys(cls, keys: dict[str, str]) -> dict[str, str]:
+        check_keymap(keys)
+        return keys
 
 
 class Config(_Section):
@@ -148,33 +155,28 @@ class Config(_Section):
     drill: bool = False
     """Set by a drill's own configuration: incidents are marked as a drill for ever."""
 
-    @field_validator("screen")
-    @classmethod
-    def _known_keys(cls, screen: ScreenSettings) -> ScreenSettings:
-        from console.model.actions import ACTIONS
 
-        check_keymap(screen.keys, {action.name: action.key for action in ACTIONS})
-        return screen
+def check_keymap(wanted: Mapping[str, str]) -> None:
+    """Refuse a keymap that names an unknown action, no key, or a key that another action has.
 
-
-def check_keymap(wanted: Mapping[str, str], defaults: Mapping[str, str]) -> None:
-    """Refuse a keymap that names an unknown action, an empty key, or one key for two actions.
-
-    Two actions of different panes may share a key; the registry's own defaults do.
+    Actions of different panes may share a key; an action of every pane shares with none.
     """
+    by_name = {action.name: action for action in ACTIONS}
     for name, keys in wanted.items():
-        if name not in defaults:
-            raise ValueError(f"keys: unknown action {name!r}{_nearest(name, defaults)}")
+        if name not in by_name:
+            raise ValueError(f"unknown action {name!r}{_nearest(name, by_name)}")
         if not all(re.fullmatch(r"[a-zA-Z0-9_+]+", key.strip()) for key in keys.split(",")):
-            raise ValueError(
-                f"keys: {name!r} has {keys!r}, which is no key; write e.g. 'r', 'ctrl+r' or 'f5'"
-            )
-    taken: dict[str, str] = {}
-    for name, keys in wanted.items():
-        for key in keys.split(","):
-            other = taken.setdefault(key.strip(), name)
-            if other != name:
-                raise ValueError(f"keys: {key.strip()!r} is given to both {other!r} and {name!r}")
+            raise ValueError(f"{name!r} has {keys!r}, which is no key; write e.g. 'r', 'ctrl+r' or 'f5'")
+    for name in wanted:
+        mine, pane = _keys(wanted[name]), by_name[name].pane
+        for other in ACTIONS:
+            shared = mine & _keys(wanted.get(other.name, other.key))
+            if other.name != name and shared and (not pane or not other.pane or pane == other.pane):
+                raise ValueError(f"{shared.pop()!r} is given to both {name!r} and {other.name!r}")
+
+
+def _keys(text: str) -> set[str]:
+    return {key.strip() for key in text.split(",") if key.strip()}
 
 
 def default_state_dir() -> Path:

@@ -1,0 +1,77 @@
+"""The command line itself: answers fast, refuses in sentences, leaks nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from console import __version__
+from console.cli import _HANDLERS, build_parser, main
+
+
+def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "console.cli", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        env=env,
+    )
+
+
+def test_help_and_version_load_neither_textual_nor_a_client() -> None:
+    code = (
+        "import sys; from console.cli import main\n"
+        "try: main([sys.argv[1]])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'textual','rich','kubernetes','psycopg','redis','httpx','aiohttp','requests','pydantic'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    for flag in ("--help", "--version"):
+        done = subprocess.run([sys.executable, "-c", code, flag], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+    assert __version__ in run("--version").stdout
+
+
+def test_every_command_has_a_handler() -> None:
+    actions = [action for action in build_parser()._actions if action.dest == "command"]
+    assert actions[0].choices is not None
+    assert set(actions[0].choices) == set(_HANDLERS)
+
+
+def test_a_wrong_configuration_is_a_sentence_and_exit_2(tmp_path: Path) -> None:
+    file = tmp_path / "w.toml"
+    file.write_text("[[kubernetes]]\ncontxt = 'x'\n")
+    done = run("status", "--config", str(file))
+    assert done.returncode == 2
+    assert "did you mean 'context'" in done.stderr
+    assert f"{file}:2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_console_without_a_terminal_says_what_to_use_instead() -> None:
+    done = run("run")
+    assert done.returncode == 2
+    assert "warroom status" in done.stderr
+
+
+def test_nothing_configured_names_the_next_steps(tmp_path: Path) -> None:
+    done = run("status", env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
+    assert done.returncode == 2
+    assert "warroom init" in done.stderr
+
+
+def test_a_password_on_the_command_line_gets_a_warning(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    missing = str(tmp_path / "none.toml")
+    main(["status", "--config", missing, "--postgres-dsn", "postgresql://u:hunter2@127.0.0.1/d"])
+    captured = capsys.readouterr()
+    assert "WARROOM_POSTGRES_DSN" in captured.err
+    assert "hunter2" not in captured.err
+    main(["status", "--config", missing, "--postgres-dsn", "postgresql://u@127.0.0.1/d"])
+    assert "WARROOM_POSTGRES_DSN" not in capsys.readouterr().err

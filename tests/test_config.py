@@ -1,0 +1,151 @@
+"""Configuration: what is refused, and with which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from console.config import Config, ConfigError, load, parse
+from console.model.actions import ACTIONS
+
+GOOD = """
+[[kubernetes]]
+name = "prod"
+context = "prod-admin"
+namespaces = ["shop", "payments"]
+
+[prometheus]
+url = "http://127.0.0.1:9090/prometheus"
+headers = { Authorization = "Bearer abc" }
+
+[[prometheus.services]]
+name = "checkout"
+threshold = 0.02
+
+[postgres]
+dsn = "postgresql://app:hunter2@127.0.0.1/app"
+
+[[redis]]
+url = "redis://127.0.0.1:6379/0"
+queues = ["jobs"]
+
+[[http]]
+name = "front"
+url = "http://127.0.0.1/health"
+
+[screen]
+keys = { "k8s.rollback" = "ctrl+b" }
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("KUBECONFIG", "WARROOM_POSTGRES_DSN", "WARROOM_STATE_DIR", "WARROOM_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+def test_a_full_file_is_understood() -> None:
+    config = parse(GOOD, "warroom.toml")
+    assert config.kubernetes[0].namespaces == ("shop", "payments")
+    assert config.prometheus is not None
+    assert config.prometheus.services[0].threshold == 0.02
+    assert config.postgres[0].dsn.get_secret_value().startswith("postgresql://app:")
+    assert "hunter2" not in repr(config)
+    assert "abc" not in repr(config)
+
+
+def test_nothing_configured_is_no_error() -> None:
+    assert load() == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("[[kubernetes]]\ncontxt = 'x'", 2, ["unknown key 'kubernetes.0.contxt'", "did you mean 'context'"]),
+        ("[kubernetes]\nnamespaces = 'shop'", 2, ["namespaces"]),
+        ("[[kubernetes]]\nname = 'a'\n[[kubernetes]]\nname = 3", 4, ["kubernetes.1.name"]),
+        ("[prometheus]\nurl = 1", 2, ["prometheus.url"]),
+        ("[prometheus]\nwindow = 60", 1, ["'prometheus.url' is missing"]),
+        ("[prometheus]\nurl = 'x'\nwindow = 1", 3, ["prometheus.window", "greater than or equal to 4"]),
+        ("[prometheus]\nurl='x'\n[[prometheus.services]]\nname='a'\nthreshhold=1", 5, ["'threshold'"]),
+        ("[alertmanager]\nurl = 'x'\ninterval = 0", 3, ["alertmanager.interval"]),
+        ("[[postgres]]\ndns = 'x'", 2, ["did you mean 'dsn'"]),
+        ("[[postgres]]\ndsn = 'x'\npool_size = 0", 3, ["pool_size"]),
+        ("[[redis]]\nurl = 'x'\nqueues = 'jobs'", 3, ["queues"]),
+        ("[[http]]\nname='a'\nurl='x'\nmethod='POST'", 4, ["method", "GET"]),
+        ("[[http]]\nname='a'\nurl='x'\nbody='('", 4, ["body", "not a regular expression"]),
+        ("[screen]\nkeys = { 'k8s.rolback' = 'r' }", 2, ["did you mean 'k8s.rollback'"]),
+        ("[screen]\nkeys = { 'ui.zoom' = 'w', 'ui.help' = 'w' }", 2, ["'w' is given to both"]),
+        ("[screen]\nkeys = { 'ui.zoom' = '' }", 2, ["no key"]),
+        ("[screen]\nkeys = { 'ui.zoom' = 'r' }", 2, ["'r' is given to both", "'k8s.restart'"]),
+        ("promtheus = 1", 1, ["did you mean 'prometheus'"]),
+    ],
+)
+def test_each_mistake_is_named_with_its_line(text: str, line: int, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "warroom.toml")
+    there = [text for text in str(caught.value).splitlines() if text.startswith(f"warroom.toml:{line}: ")]
+    assert any(all(word in text for word in words) for text in there), str(caught.value)
+
+
+def test_every_mistake_of_a_file_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse("[[kubernetes]]\nfoo = 1\n[prometheus]\nbar = 2\n[[redis]]\nbaz = 3", "f")
+    assert len(str(caught.value).splitlines()) == 5
+
+
+def test_broken_toml_names_the_line() -> None:
+    with pytest.raises(ConfigError, match=r"f: is not valid TOML.*line 2"):
+        parse("a = 1\nb = = 2", "f")
+
+
+def test_a_wrong_secret_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse("[[postgres]]\ndsn = ['postgresql://a:hunter2@h/d']", "f")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "none.toml")
+
+
+def test_flag_beats_environment_beats_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "w.toml"
+    file.write_text(GOOD)
+
+    def dsn(config: Config) -> str:
+        return config.postgres[0].dsn.get_secret_value()
+
+    assert "app" in dsn(load(file))
+    monkeypatch.setenv("WARROOM_POSTGRES_DSN", "host=env")
+    assert dsn(load(file)) == "host=env"
+    assert dsn(load(file, {"postgres_dsn": "host=flag"})) == "host=flag"
+    config = load(file, {"namespace": ["other"], "prometheus_url": "http://flag"})
+    assert config.kubernetes[0].namespaces == ("other",)
+    assert config.kubernetes[0].context == "prod-admin"
+    assert config.prometheus is not None
+    assert config.prometheus.url == "http://flag"
+    assert config.prometheus.services[0].name == "checkout"
+
+
+def test_the_current_kubeconfig_is_used_when_nothing_else_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("{}")
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'missing'}:{kubeconfig}")
+    assert len(load().kubernetes) == 1
+
+
+def test_no_two_actions_share_a_key_on_one_pane() -> None:
+    taken: dict[tuple[str, str], str] = {}
+    panes = {action.pane for action in ACTIONS if action.pane}
+    for action in ACTIONS:
+        for key in filter(None, action.key.split(",")):
+            for pane in [action.pane] if action.pane else [*panes, ""]:
+                other = taken.setdefault((pane, key), action.name)
+                assert other == action.name, f"{key!r} on {pane!r}: {other} and {action.name}"
