@@ -1,0 +1,56 @@
+"""Where the records lie: STATE/standby.jsonl and STATE/incidents/INC-YYYYMMDD-N/timeline.jsonl."""
+
+import re
+from pathlib import Path
+
+from console.timeline.entry import TimelineError
+from console.timeline.file import failure
+
+INCIDENT_ID = re.compile(r"INC-(\d{8})-(\d{1,6})")
+
+
+def standby_path(state_dir: Path) -> Path:
+    """Return the record of what happened while no incident was open."""
+    return state_dir / "standby.jsonl"
+
+
+def incidents_folder(state_dir: Path) -> Path:
+    """Return the folder that holds one folder for each incident."""
+    return state_dir / "incidents"
+
+
+def incident_folder(state_dir: Path, incident: str) -> Path:
+    """Return the folder of an incident; TimelineError when `incident` is no incident's id."""
+    if INCIDENT_ID.fullmatch(incident) is None:
+        raise TimelineError(f"{incident!r} is not the id of an incident; ids look like INC-20260301-1.")
+    return incidents_folder(state_dir) / incident
+
+
+def timeline_path(state_dir: Path, incident: str | None) -> Path:
+    """Return the timeline of an incident, or the standby record for None."""
+    if incident is None:
+        return standby_path(state_dir)
+    return incident_folder(state_dir, incident) / "timeline.jsonl"
+
+
+def spool_path(spool: Path, incident: str | None) -> Path:
+    """Return where the entries of a timeline wait when it cannot be written."""
+    return spool / f"{incident or 'standby'}.jsonl"
+
+
+def incident_order(incident: str) -> tuple[str, int]:
+    """Return the sort key of an incident id: day, then number."""
+    match = INCIDENT_ID.fullmatch(incident)
+    return (match[1], int(match[2])) if match else ("", 0)
+
+
+def incident_ids(state_dir: Path, spool: Path | None = None) -> list[str]:
+    """Return the ids of all incidents, oldest first, with those that only reached the spool."""
+    found: set[str] = set()
+    try:
+        for folder in (incidents_folder(state_dir), spool):
+            if folder is not None and folder.is_dir():
+                found.update(item.name.removesuffix(".jsonl") for item in folder.iterdir())
+    except OSError as error:
+        raise failure(incidents_folder(state_dir), "read", error) from error
+    return sorted((name for name in found if INCIDENT_ID.fullmatch(name)), key=incident_order)

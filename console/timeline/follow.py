@@ -1,0 +1,98 @@
+"""Following a timeline that others append to: what is new since the last look, at the price of a stat."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from console.timeline.entry import BadLine, Entry, decode
+from console.timeline.file import failure
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What one poll brought.
+
+    `restarted` is None, or the sentence that says why the file is read from its beginning again (it was
+    replaced, or cut shorter); then `entries` holds the new file from the start and what was known of the
+    old one is to be dropped. `torn` tells that the file ends in the middle of a line right now, `missing`
+    that there is no file of that name.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    bad: tuple[BadLine, ...] = ()
+    restarted: str | None = None
+    torn: bool = False
+    missing: bool = False
+
+
+class Follower:
+    """Reads a timeline incrementally. Synchronous; for one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+        self._offset = 0
+        self._line = 0
+        self._size = 0
+
+    def poll(self) -> Batch:
+        """Return what was appended since the last poll; nothing while the file does not exist yet.
+
+        Raise TimelineError when the file cannot be read; the next poll tries again.
+        """
+        try:
+            return self._poll()
+        except OSError as error:
+            self.close()
+            raise failure(self.path, "read", error) from error
+
+    def close(self) -> None:
+        """Let go of the file; a later poll begins at its start."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self._offset, self._line, self._size = -1, 0, 0, 0
+
+    def _poll(self) -> Batch:
+        try:
+            named = self.path.stat()
+        except FileNotFoundError:
+            # What was written before the file was moved away is still readable through our descriptor.
+            rest = self._read_new() if self._descriptor >= 0 else Batch()
+            return msgspec.structs.replace(rest, missing=True)
+        if self._descriptor < 0:
+            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            return self._read_new()
+        ours = os.fstat(self._descriptor)
+        if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
+            self.close()
+            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            reason = f"{self.path} was replaced by another file"
+            return msgspec.structs.replace(self._read_new(), restarted=reason)
+        if ours.st_size < self._size:
+            reason = f"{self.path} was cut: at least {self._size - ours.st_size} bytes of the record are gone"
+            self._offset, self._line, self._size = 0, 0, 0
+            return msgspec.structs.replace(self._read_new(), restarted=reason)
+        return self._read_new()
+
+    def _read_new(self) -> Batch:
+        size = os.fstat(self._descriptor).st_size
+        if size == self._size:
+            return Batch(torn=size > self._offset)
+        data = bytearray()
+        while self._offset + len(data) < size:
+            block = os.pread(self._descriptor, size - self._offset - len(data), self._offset + len(data))
+            if not block:
+                break
+            data += block
+        self._size = self._offset + len(data)
+        entries: list[Entry] = []
+        bad: list[BadLine] = []
+        *lines, rest = bytes(data).split(b"\n")
+        for line in lines:
+            self._line += 1
+            try:
+                entries.append(decode(line))
+            except ValueError as error:
+                bad.append(BadLine(self._line, str(error)))
+        self._offset += len(data) - len(rest)
+        return Batch(tuple(entries), tuple(bad), torn=bool(rest))
