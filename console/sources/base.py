@@ -51,7 +51,7 @@ class SourceError(Exception):
 
 def backoff(failures: int, rng: random.Random, *, base: float = 1.0, ceiling: float = 30.0) -> float:
     """Seconds to wait after ``failures`` in a row: exponential with full jitter in the upper half."""
-    return min(ceiling, base * 2 ** min(failures - 1, 10)) * (0.5 + rng.random() / 2)
+    return min(ceiling, base * 2.0 ** min(failures - 1, 10)) * (0.5 + rng.random() / 2)
 
 
 class Reporter:
@@ -90,12 +90,13 @@ async def poll(
     interval: float,
     timeout: float,
     rng: random.Random,
+    judge: Callable[[Any], tuple[Health, str, str]] = lambda _snapshot: (Health.OK, "", ""),
 ) -> None:
     """Call ``read`` every ``interval`` seconds for ever, publish what it returns, back off when it fails.
 
     A read that takes longer than ``timeout`` seconds is cancelled and counts as failed. ``read`` raises
     SourceError for what it foresees; anything else is reported by its type, so that no surprise ends a
-    source.
+    source. ``judge`` gives the health, reason and advice that a snapshot stands for, e.g. LIMITED.
     """
     failures = 0
     while True:
@@ -115,5 +116,5 @@ async def poll(
         else:
             failures = 0
             publisher.publish(reporter.status.name, snapshot)
-            reporter.ok()
+            reporter.ok(*judge(snapshot))
         await asyncio.sleep(interval if not failures else backoff(failures, rng))
