@@ -1,0 +1,58 @@
+"""A real Redis on loopback with the shop's cache, sessions and queues in it."""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+import redis
+
+from console.drill import binaries
+from console.drill.servers import DrillError, Servers, accepts, free_port, wait_until
+
+QUEUE = "shop:queue:default"
+STUCK = "shop:queue:stuck"
+CATALOG_KEYS = 200
+SESSIONS = 300
+
+
+class Redis(msgspec.Struct, frozen=True):
+    """A running server and its password."""
+
+    port: int
+    password: str
+
+    @property
+    def url(self) -> str:
+        """The address, with the password, of database 0."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+
+def start(servers: Servers) -> Redis:
+    """Start and seed a server below ``servers``' directory. Raises DrillError."""
+    folder = servers.folder("redis")
+    server = Redis(free_port(), secrets.token_hex(12))
+    settings = folder / "redis.conf"
+    # The password stands in a file, where a list of processes does not show it.
+    settings.write_text(
+        f"bind 127.0.0.1\nport {server.port}\nrequirepass {server.password}\ndir {folder}\n"
+        'save ""\nappendonly no\nmaxmemory 64mb\nmaxmemory-policy allkeys-lru\n'
+    )
+    settings.chmod(0o600)
+    servers.give(settings)
+    servers.start("redis", [str(binaries.redis()), str(settings)], cwd=folder)
+    wait_until(lambda: accepts(server.port), "Redis")
+    _seed(server)
+    return server
+
+
+def _seed(server: Redis) -> None:
+    try:
+        with redis.Redis.from_url(server.url) as client, client.pipeline(transaction=False) as pipe:
+            for number in range(1, CATALOG_KEYS + 1):
+                pipe.set(f"cache:product:{number}", f'{{"id": {number}, "name": "Product {number}"}}')
+            for number in range(1, SESSIONS + 1):
+                pipe.set(f"session:{number:06d}", f"user{number}", ex=86400)
+            pipe.execute()
+    except redis.RedisError as error:
+        raise DrillError(f"The drill's Redis could not be prepared: {error}.") from None
