@@ -11,6 +11,8 @@ class ServiceMetrics(msgspec.Struct, frozen=True):
     """One service: error ratio (0..1), request rate (1/s), p95 (seconds), targets up (0..1).
 
     ``history`` is the error ratio aligned to the query step, oldest first, with gaps as ``None``.
+    A rate outlives its targets by the query window: when ``up`` is 0 the other cells are stale.
+    ``workload`` is the configured ``deployment/NAME`` behind the service, or "".
     """
 
     name: str
@@ -21,6 +23,7 @@ class ServiceMetrics(msgspec.Struct, frozen=True):
     threshold: float
     history: tuple[Point, ...] = ()
     p95_threshold: float | None = None
+    workload: str = ""
 
     @property
     def sick(self) -> bool:
@@ -38,6 +41,21 @@ class PrometheusSnapshot(msgspec.Struct, frozen=True):
     at: float
     step: float
     services: tuple[ServiceMetrics, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One series of an answer to a free query. ``value`` may be NaN or infinite, ``at`` is unix seconds."""
+
+    labels: tuple[tuple[str, str], ...]
+    value: float
+    at: float
+
+
+class QueryAnswer(msgspec.Struct, frozen=True):
+    """The answer to a free query, with the warnings that came with it."""
+
+    samples: tuple[Sample, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -68,8 +86,12 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 class AlertsSnapshot(msgspec.Struct, frozen=True):
-    """Alerts and silences as of ``at``."""
+    """Alerts (active and severe first) and silences (active, pending, lately expired) as of ``at``."""
 
     at: float
     alerts: tuple[Alert, ...]
     silences: tuple[Silence, ...] = ()
+
+    def count(self, state: str) -> int:
+        """How many alerts are active, suppressed or unprocessed."""
+        return sum(alert.state == state for alert in self.alerts)

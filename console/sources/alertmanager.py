@@ -1,0 +1,221 @@
+"""Alerts and silences of one Alertmanager, API v2, by GET only.
+
+Alertmanager's default answer includes silenced and inhibited alerts; they are told apart by
+``status.state`` (active, suppressed, unprocessed) with the ids of what silences or inhibits them.
+Documentation: https://prometheus.io/docs/alerting/latest/alerts_api/ and its OpenAPI description.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from console.config import AlertmanagerSettings
+from console.model.clock import Clock
+from console.model.metrics import Alert, AlertsSnapshot, Silence
+from console.model.redact import redact
+from console.model.source import Health
+from console.model.text import clean
+from console.sources.base import Publisher, Reporter, SourceError, poll
+from console.sources.http import describe_failure, read_only_client, without_userinfo
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+NAME = "alertmanager"
+TIMEOUT = 5.0
+EXPIRED_SHOWN = 20
+"""Expired silences kept for the screen, newest first: "this was silenced until a moment ago"."""
+
+_STATES = {"active": 0, "pending": 1, "unprocessed": 1, "suppressed": 2, "expired": 2}
+_SEVERITIES = {"critical": 0, "page": 0, "error": 1, "warning": 2, "info": 3, "none": 4}
+
+
+class _Status(msgspec.Struct, rename="camel"):
+    state: str
+    silenced_by: list[str] = []
+    inhibited_by: list[str] = []
+
+
+class _Alert(msgspec.Struct, rename="camel"):
+    fingerprint: str
+    labels: dict[str, str]
+    starts_at: datetime
+    status: _Status
+    annotations: dict[str, str] = {}
+
+
+class _Matcher(msgspec.Struct, rename="camel"):
+    name: str
+    value: str
+    is_regex: bool = False
+    is_equal: bool = True
+
+    def __str__(self) -> str:
+        sign = ("=" if self.is_equal else "!") + ("~" if self.is_regex else "" if self.is_equal else "=")
+        return f'{self.name}{sign}"{self.value}"'
+
+
+class _SilenceStatus(msgspec.Struct):
+    state: str
+
+
+class _Silence(msgspec.Struct, rename="camel"):
+    id: str
+    status: _SilenceStatus
+    matchers: list[_Matcher]
+    starts_at: datetime
+    ends_at: datetime
+    created_by: str = ""
+    comment: str = ""
+
+
+class AlertmanagerSource:
+    """Polls the alerts and the silences of one Alertmanager."""
+
+    def __init__(self, settings: AlertmanagerSettings, clock: Clock, rng: random.Random) -> None:
+        self.name = NAME
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._client: httpx.AsyncClient | None = None
+
+    async def run(self, publisher: Publisher) -> None:
+        """Read until cancelled."""
+        reporter = Reporter(self.name, without_userinfo(self._settings.url), publisher, self._clock)
+        headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
+        self._client = read_only_client(headers=headers, timeout=TIMEOUT)
+        try:
+            await poll(
+                self.read,
+                reporter,
+                publisher,
+                interval=self._settings.interval,
+                timeout=TIMEOUT + 1,
+                rng=self._rng,
+            )
+        finally:
+            await self._client.aclose()
+
+    async def close(self) -> None:
+        """Close open connections."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def read(self) -> AlertsSnapshot:
+        """One round: alerts and silences together. Raises SourceError."""
+        alerts, silences = await asyncio.gather(
+            self._get("/api/v2/alerts", list[_Alert]), self._get("/api/v2/silences", list[_Silence])
+        )
+        return AlertsSnapshot(
+            at=self._clock.now().timestamp(), alerts=_alerts(alerts), silences=_silences(silences)
+        )
+
+    async def _get(self, path: str, kind: type[T]) -> T:
+        import httpx
+
+        assert self._client is not None
+        try:
+            response = await self._client.get(self._settings.url.rstrip("/") + path)
+        except httpx.TimeoutException:
+            raise SourceError(
+                f"Alertmanager gave no answer within {TIMEOUT:g} s", "check the network and the server"
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise SourceError(
+                f"Alertmanager cannot be reached: {describe_failure(error)}",
+                "check the url in [alertmanager], the network and the server",
+            ) from None
+        if response.status_code != 200:
+            raise _refused(response)
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            raise SourceError(
+                f"the answer to {path} is not what Alertmanager's API v2 gives",
+                "check the url in [alertmanager]: a path prefix may be missing, or a login page answers",
+            ) from None
+
+
+def _refused(response: httpx.Response) -> SourceError:
+    status = response.status_code
+    if status in (401, 403):
+        return SourceError(
+            f"Alertmanager refuses with status {status}",
+            "check the headers in [alertmanager]",
+            Health.DENIED,
+        )
+    if 300 <= status < 400:
+        where = without_userinfo(response.headers.get("location", ""))
+        return SourceError(
+            f"Alertmanager redirects to {where or 'nowhere'}", "set the url in [alertmanager] to that"
+        )
+    said = clean(response.content[:300], 160)
+    return SourceError(
+        f"Alertmanager answers with status {status}" + (f": {said}" if said and "<" not in said else ""),
+        "check the url in [alertmanager] and the server's log",
+    )
+
+
+def _text(value: Any, limit: int = 300) -> str:
+    return clean(redact(clean(value)), limit)
+
+
+def _alerts(found: list[_Alert]) -> tuple[Alert, ...]:
+    alerts = [
+        Alert(
+            fingerprint=clean(item.fingerprint, 64),
+            name=clean(item.labels.get("alertname", "(no name)"), 120),
+            state=clean(item.status.state, 20),
+            severity=clean(item.labels.get("severity", ""), 20),
+            summary=_summary(item.annotations),
+            starts_at=item.starts_at.timestamp(),
+            labels=tuple(sorted((clean(key, 80), _text(value, 200)) for key, value in item.labels.items())),
+            silenced_by=tuple(clean(value, 64) for value in item.status.silenced_by),
+            inhibited_by=tuple(clean(value, 64) for value in item.status.inhibited_by),
+        )
+        for item in found
+    ]
+    alerts.sort(
+        key=lambda alert: (
+            _STATES.get(alert.state, 3),
+            _SEVERITIES.get(alert.severity.lower(), 2),
+            -alert.starts_at,
+            alert.fingerprint,
+        )
+    )
+    return tuple(alerts)
+
+
+def _summary(annotations: dict[str, str]) -> str:
+    for key in ("summary", "message", "description", "title"):
+        if annotations.get(key, "").strip():
+            return _text(annotations[key])
+    return ""
+
+
+def _silences(found: list[_Silence]) -> tuple[Silence, ...]:
+    silences = [
+        Silence(
+            id=clean(item.id, 64),
+            state=clean(item.status.state, 20),
+            matchers=tuple(_text(str(matcher), 200) for matcher in item.matchers),
+            created_by=clean(item.created_by, 80),
+            comment=_text(item.comment),
+            starts_at=item.starts_at.timestamp(),
+            ends_at=item.ends_at.timestamp(),
+        )
+        for item in found
+    ]
+    living = sorted(
+        (item for item in silences if item.state != "expired"),
+        key=lambda item: (_STATES.get(item.state, 1), item.ends_at, item.id),
+    )
+    expired = sorted((item for item in silences if item.state == "expired"), key=lambda item: -item.ends_at)
+    return (*living, *expired[:EXPIRED_SHOWN])
