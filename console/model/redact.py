@@ -11,8 +11,6 @@ import binascii
 import re
 from collections.abc import Iterable, Mapping
 
-import msgspec
-
 from console.model.secret_names import WORD, is_secret_name
 
 MASK = "REDACTED"
@@ -179,6 +177,15 @@ _ENV_ITEM = re.compile(
     r"(?P<head>\bname\\?[\"']?\s*:\s*\\?[\"']?(?P<name>[\w.-]++)\\?[\"']?\s*,?\s*"
     r"\\?[\"']?value\\?[\"']?\s*:\s*)(?P<value>\\?\"(?:(?!\\?\").)*|'[^']*|[^\s,}\"'\\]+)"
 )
+# A Kubernetes Secret as text: JSON (also escaped, as in the annotation of what kubectl applied last), YAML.
+_SECRET_OBJECT = re.compile(r"\bkind\\*\"?\s*:\s*\\*\"?Secret\b")
+_JSON_DATA = re.compile(
+    r"(?P<head>(?P<quote>\\*\")(?:data|stringData)(?P=quote)\s*:\s*)"
+    r"\{(?:\\+\"(?:(?!\\\").)*\\+\"|\"(?:[^\"\\]|\\.)*\"|[^{}\"])*+\}?",
+    re.DOTALL,
+)
+_YAML_DATA = re.compile(r"^([ \t]*)(?:data|stringData):[ \t]*\n(?:\1[ \t]+\S.*(?:\n|$))+", re.MULTILINE)
+_YAML_VALUE = re.compile(r"^([ \t]+[\w.\"'-]+:[ \t]+(?![|>])).+|^([ \t]+)[^:\n]+$", re.MULTILINE)
 # One cheap look decides whether any of the above can match at all; substring search beats a pattern here.
 _HINT_WORDS = """
 pass pwd pw= secret token key auth credential sess bearer basic cookie identified :// eyj curl
@@ -190,6 +197,11 @@ _HINTS = _HINT_WORDS.split()
 
 def _mask_secret(match: re.Match[str]) -> str:
     return match["head"] + MASK
+
+
+def _mask_object(text: str) -> str:
+    text = _JSON_DATA.sub(lambda m: f"{m['head']}{m['quote']}{MASK}{m['quote']}", text)
+    return _YAML_DATA.sub(lambda m: _YAML_VALUE.sub(lambda v: (v[1] or v[2]) + MASK, m[0]), text)
 
 
 def _mask_header(match: re.Match[str]) -> str:
@@ -244,6 +256,8 @@ def redact(text: str) -> str:
     if not any(hint in lower for hint in _HINTS):
         return text
     text = _PEM.sub(lambda m: f"{m[1]} {MASK}{' ' + m[2] if m[2] else ''}", text)
+    if _SECRET_OBJECT.search(text):
+        text = _mask_object(text)
     if "://" in text:
         for pattern in (_DSN_PASSWORD, _URL_PASSWORD, _URL_TOKEN, _HOOK):
             text = pattern.sub(_mask_secret, text)
@@ -293,7 +307,7 @@ def _redact(value: object, *, secret: bool, depth: int) -> object:
     if isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):
-        return _redact_text(value)
+        return redact(value)
     return redact(str(value))
 
 
@@ -326,13 +340,3 @@ def _redact_mapping(value: Mapping[object, object], *, secret: bool, depth: int)
         else:
             out[redact(key)] = _redact(item, secret=hidden, depth=depth + 1)
     return out
-
-
-def _redact_text(text: str) -> str:
-    # A Secret also travels as JSON text, for example in the annotation of what kubectl applied last.
-    if text.startswith("{") and '"Secret"' in text:
-        try:
-            return msgspec.json.encode(redact_value(msgspec.json.decode(text))).decode()
-        except msgspec.MsgspecError:
-            return redact(text)
-    return redact(text)

@@ -147,7 +147,7 @@ def read_timeline(path: Path) -> Loaded:
 class TimelineFile:
     """Appends to one file. Not for several threads at once; several processes are what it is made for."""
 
-    def __init__(self, path: Path, lock_timeout: float = 5.0) -> None:
+    def __init__(self, path: Path, lock_timeout: float = 2.0) -> None:
         self.path = path
         self._lock_timeout = lock_timeout
         self._seen: tuple[int, int] = (-1, -1)  # inode and size after our last append, when _tail is true
@@ -169,6 +169,17 @@ class TimelineFile:
                 os.close(descriptor)
         except OSError as error:
             self._seen = (-1, -1)
+            raise failure(self.path, "written", error) from error
+
+    def probe(self) -> None:
+        """Open and lock the file like an append does, creating it, but write nothing; raise TimelineError.
+
+        A full disk does not show before the first write.
+        """
+        make_folder(self.path.parent)
+        try:
+            os.close(self._open_locked())
+        except OSError as error:
             raise failure(self.path, "written", error) from error
 
     def _open_locked(self) -> int:

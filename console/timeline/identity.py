@@ -1,7 +1,7 @@
 """Who records: the person, the machine and this run of the console."""
 
-import getpass
 import os
+import pwd
 import secrets
 import socket
 from collections.abc import Mapping
@@ -52,11 +52,9 @@ def current_identity(environ: Mapping[str, str] = os.environ) -> Identity:
 
 def _account() -> str:
     try:
-        import pwd
-
         return clean(pwd.getpwuid(os.getuid()).pw_name, 64)
-    except (ImportError, KeyError):  # containers run under user ids that no passwd file knows
-        return clean(getpass.getuser() if os.environ.get("LOGNAME") else f"uid-{os.getuid()}", 64)
+    except KeyError:  # containers run under user ids that no passwd file knows
+        return f"uid-{os.getuid()}"
 
 
 def _boot_id() -> str:

@@ -2,6 +2,7 @@ import base64
 import json
 import random
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -258,7 +259,25 @@ def test_kubernetes_objects_keep_names_and_lose_values() -> None:
     assert S not in json.dumps(result)
     assert result["env"][1:] == pod["env"][1:]  # type: ignore[index]
     assert result["volumes"] == pod["volumes"]
-    assert json.loads(result["metadata"]["annotations"].popitem()[1]) == clean_secret
+    assert json.loads(result["metadata"]["annotations"].popitem()[1])["metadata"] == {"name": "db"}
+
+
+@pytest.mark.parametrize(
+    "dump", [json.dumps, lambda o: json.dumps(json.dumps(o)), lambda o: json.dumps(o, indent=2)]
+)
+def test_a_secret_object_as_json_text_loses_its_values(dump: Callable[[object], str]) -> None:
+    text = dump({"data": {"a": S, "b": S + "}"}, "kind": "Secret", "metadata": {"name": "db"}})
+    assert S not in redact(text)
+    assert "db" in redact(text)
+    assert S not in redact(text[:60] + '"kind":"Secret"')
+
+
+def test_a_secret_object_as_yaml_loses_its_values() -> None:
+    head, tail = "apiVersion: v1\ndata:\n", "kind: Secret\nmetadata:\n  name: db\n"
+    text = f"{head}  url: {S}\n  long: |\n    {S}\n    {S}\n{tail}"
+    expected = f"{head}  url: REDACTED\n  long: |\n    REDACTED\n    REDACTED\n{tail}"
+    assert redact(text) == expected
+    assert redact(text.replace("Secret", "ConfigMap")) == text.replace("Secret", "ConfigMap")
 
 
 def test_the_value_after_a_secret_flag_is_masked() -> None:

@@ -1,0 +1,115 @@
+"""A timeline for other eyes: Markdown, JSON and CSV of the corrected view.
+
+Text is cleaned and redacted again on the way out, because a file may have been written by other hands.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from console.model.redact import redact, redact_value
+from console.model.text import clean, clean_lines
+from console.timeline.corrected import Row, corrected
+from console.timeline.entry import Entry, TimelineError
+
+Format = Literal["md", "json", "csv"]
+FORMATS: tuple[Format, ...] = ("md", "json", "csv")
+_COLUMNS = (
+    *("seq", "id", "occurred_at", "recorded_at", "incident", "user", "host", "kind", "source", "text"),
+    *("original_text", "corrected_by", "corrected_at", "ref", "data"),
+)
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
+# Spreadsheets take a cell that begins so for a formula, also in the full-width forms.
+_FORMULA = re.compile(r"[\s\"']*[=+\-@＝＋－＠\t\r]")
+
+
+def export(entries: Iterable[Entry], form: Format, *, title: str = "Timeline", drill: bool = False) -> str:
+    """Return the corrected view of `entries` in `form`, ending in a newline; times are UTC.
+
+    A drill is marked as one in every form. Raise TimelineError for an unknown form.
+    """
+    rows = corrected(entries)
+    if form == "md":
+        return _markdown(rows, title, drill)
+    if form == "json":
+        document = {"title": clean(title), "drill": drill, "entries": [_fields(row) for row in rows]}
+        return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    if form == "csv":
+        return _csv(rows, drill)
+    raise TimelineError(f"Nothing is exported as {form!r}; choose {', '.join(FORMATS)}.")
+
+
+def _safe(text: str) -> str:
+    return redact(clean_lines(text))
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    entry, correction = row.entry, row.correction
+    return {
+        "seq": entry.seq,
+        "id": clean(entry.id),
+        "occurred_at": clean(entry.occurred_at),
+        "recorded_at": clean(entry.ts),
+        "incident": clean(entry.incident) if entry.incident else None,
+        "user": clean(entry.user),
+        "host": clean(entry.host),
+        "kind": entry.kind,
+        "source": entry.source,
+        "text": _safe(entry.text),
+        "original_text": _safe(row.original) if row.original is not None else None,
+        "corrected_by": clean(correction.user) if correction else None,
+        "corrected_at": clean(correction.ts) if correction else None,
+        "ref": clean(entry.ref) if entry.ref else None,
+        "data": redact_value(_clean_value(entry.data)),
+    }
+
+
+def _clean_value(value: object) -> object:
+    if isinstance(value, str):
+        return clean_lines(value)
+    if isinstance(value, dict):
+        return {clean(str(key)): _clean_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_clean_value(item) for item in value]
+    return value
+
+
+def _markdown(rows: Sequence[Row], title: str, drill: bool) -> str:
+    heading = f"# {_escape(clean(title))}{' (DRILL)' if drill else ''}"
+    lines = [heading, "", "Times are UTC. Corrected entries show their last wording and are marked.", ""]
+    day = ""
+    for row in rows:
+        entry = row.entry
+        if entry.occurred_at[:10] != day:
+            day = entry.occurred_at[:10]
+            lines += [f"## {_escape(clean(day))}", ""]
+        late = "" if entry.ts[:16] == entry.occurred_at[:16] else f", recorded {clean(entry.ts[:19])}Z"
+        text = _escape(_safe(entry.text)).replace("\n", "  \n  ")
+        mark = f" *{_escape(clean(row.mark))}*" if row.mark else ""
+        who = _escape(f"{clean(entry.user)}@{clean(entry.host)}")
+        lines.append(f"- **{clean(entry.occurred_at[11:19])}** `{entry.kind}` {text}{mark} ({who}{late})")
+    return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def _csv(rows: Sequence[Row], drill: bool) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow((*_COLUMNS, "drill"))
+    for row in rows:
+        fields = _fields(row)
+        fields["data"] = msgspec.json.encode(fields["data"]).decode() if fields["data"] else ""
+        writer.writerow([_cell(fields[column]) for column in _COLUMNS] + ["yes" if drill else "no"])
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return "'" + text if _FORMULA.match(text) else text
