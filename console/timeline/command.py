@@ -1,0 +1,184 @@
+"""The commands `warroom timeline show|add|verify|export` and `warroom incidents`.
+
+Data goes to standard output, messages to standard error. Each function takes the parsed arguments and
+returns the exit code: 0 done, 1 a bad line or a failed write, 2 could not tell or no such incident.
+"""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from console.incident.record import list_incidents, load, open_incident
+from console.model.clock import SystemClock
+from console.model.redact import redact
+from console.model.text import clean
+from console.timeline.chain import verify as verify_file
+from console.timeline.corrected import Row, corrected
+from console.timeline.entry import BadLine, TimelineError, encode
+from console.timeline.export import export as export_entries
+from console.timeline.file import read_timeline
+from console.timeline.folder import incident_folder, incident_ids, standby_path, timeline_path
+from console.timeline.recorder import Recorder
+
+
+def run(args: Namespace) -> int:
+    """Run `warroom timeline`: `args.timeline_command` names what to do, `args.state_dir` where."""
+    commands: dict[str, Callable[[Namespace], int]] = {
+        "show": _show,
+        "add": _add,
+        "verify": _verify,
+        "export": _export,
+    }
+    return _guarded(commands[args.timeline_command], args)
+
+
+def run_incidents(args: Namespace) -> int:
+    """Run `warroom incidents`: one line each, or with `args.json` one JSON array."""
+    return _guarded(_incidents, args)
+
+
+def _guarded(command: Callable[[Namespace], int], args: Namespace) -> int:
+    try:
+        return command(args)
+    except TimelineError as error:
+        _say(str(error))
+        return 2 if command is not _add else 1
+    except BrokenPipeError:
+        # The reader (head, less) has what it wanted; Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _say(message: str) -> None:
+    print(f"warroom: {clean(message)}", file=sys.stderr)
+
+
+def _incident(args: Namespace) -> str | None:
+    """Return the incident to work on: the one named, else the open one, else None for the standby record."""
+    state_dir: Path = args.state_dir
+    named: str | None = args.incident
+    if named is not None:
+        if not incident_folder(state_dir, named).is_dir():
+            known = incident_ids(state_dir)
+            hint = f"the last one is {known[-1]}" if known else "none was ever declared"
+            raise TimelineError(f"There is no incident {named} in {state_dir}; {hint}.")
+        return named
+    current = open_incident(state_dir)
+    if current is None:
+        _say("no incident is open; this is the standby record (--incident ID names another).")
+        return None
+    return current.id
+
+
+def _report_bad(path: Path, bad: tuple[BadLine, ...]) -> None:
+    for line in bad[:10]:
+        _say(f"{path}: line {line.line} is skipped: {line.reason}.")
+    if len(bad) > 10:
+        _say(f"{path}: {len(bad) - 10} more lines are skipped.")
+
+
+def _show(args: Namespace) -> int:
+    path = timeline_path(args.state_dir, _incident(args))
+    loaded = read_timeline(path)
+    _report_bad(path, loaded.bad)
+    if args.json:
+        for entry in loaded.entries:
+            print(encode(entry).decode())
+    else:
+        for row in corrected(loaded.entries):
+            print(_line(row))
+    return 0
+
+
+def _line(row: Row) -> str:
+    entry = row.entry
+    mark = f" {row.mark}" if row.mark else ""
+    return clean(
+        f"{entry.occurred_at[:19]}Z  {entry.kind:<17}  {redact(clean(entry.text))}{mark}  "
+        f"({entry.user}@{entry.host})",
+        limit=10_000,
+    )
+
+
+def _add(args: Namespace) -> int:
+    words: str | list[str] | None = args.text
+    text = " ".join(words) if isinstance(words, list) else words or ""
+    if text == "-":
+        text = sys.stdin.read()
+    if not text.strip():
+        _say(
+            "there is nothing to add; write the note after `add`, or `add -` to read it from standard input."
+        )
+        return 2
+    incident = _incident(args)
+    recorder = Recorder(args.state_dir, SystemClock())
+    recorder.attach(incident)
+    entry = recorder.record("note", text)
+    if recorder.warning:
+        _say(recorder.warning)
+    print(encode(entry).decode() if args.json else f"{entry.id} {incident or 'standby'} {entry.seq}")
+    return 0
+
+
+def _verify(args: Namespace) -> int:
+    state_dir: Path = args.state_dir
+    paths: dict[str, Path] = {}
+    if args.incident is not None:
+        named = _incident(args) or ""
+        paths[named] = timeline_path(state_dir, named)
+    else:
+        if standby_path(state_dir).exists():
+            paths["standby"] = standby_path(state_dir)
+        paths |= {incident: timeline_path(state_dir, incident) for incident in incident_ids(state_dir)}
+    if not paths:
+        _say(f"nothing was recorded in {state_dir} yet.")
+    reports = {name: verify_file(path) for name, path in paths.items()}
+    if args.json:
+        document = [
+            {"timeline": name, "file": str(paths[name]), "ok": report.ok, **msgspec.structs.asdict(report)}
+            for name, report in reports.items()
+        ]
+        print(msgspec.json.encode(document).decode())
+    else:
+        for name, report in reports.items():
+            if report.ok:
+                print(f"{name}: ok, {report.entries} entries, head {report.head}")
+            else:
+                first, more = report.bad[0], len(report.bad) - 1
+                also = f"; {more} more bad line{'s' if more > 1 else ''} after it" if more else ""
+                print(clean(f"{name}: BAD, line {first.line}: {first.reason}{also} ({paths[name]})"))
+    return 0 if all(report.ok for report in reports.values()) else 1
+
+
+def _export(args: Namespace) -> int:
+    incident = _incident(args)
+    path = timeline_path(args.state_dir, incident)
+    loaded = read_timeline(path)
+    _report_bad(path, loaded.bad)
+    record = load(args.state_dir, incident) if incident else None
+    title = f"{record.id}: {record.title}" if record else "Standby record"
+    sys.stdout.write(
+        export_entries(
+            loaded.entries, args.format or "md", title=title, drill=record.drill if record else False
+        )
+    )
+    return 0
+
+
+def _incidents(args: Namespace) -> int:
+    records = list_incidents(args.state_dir)
+    if args.json:
+        print(msgspec.json.encode(records).decode())
+        return 0
+    if not records:
+        _say(f"no incident was declared in {args.state_dir}.")
+    for record in records:
+        end = f"resolved {record.resolved_at[:16]}Z" if record.resolved_at else record.status
+        drill = "DRILL  " if record.drill else ""
+        title = redact(clean(record.title))
+        print(clean(f"{record.id}  {record.severity}  {record.declared_at[:16]}Z  {end}  {drill}{title}"))
+    return 0
