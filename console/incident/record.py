@@ -226,7 +226,7 @@ def _declaring(state_dir: Path) -> Iterator[None]:
 
 
 def _allot(state_dir: Path, spool: Path | None, day: str) -> str:
-    """Take the next free number of the day; creating the folder, or on a dead disk the spool file, decides."""
+    """Take the next free number of the day by creating its folder or, on a dead disk, its spool file."""
     failed: OSError | TimelineError | None = None
     for number in range(1, 1_000_000):
         incident = f"INC-{day}-{number}"

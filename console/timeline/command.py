@@ -1,10 +1,10 @@
 """The commands `warroom timeline show|add|verify|export` and `warroom incidents`.
 
-Data goes to standard output, messages to standard error. Each function takes the parsed arguments and
-returns the exit code: 0 done, 1 a bad line or a failed write, 2 could not tell or no such incident.
+Data goes to standard output, messages to standard error. The functions take the parsed arguments and return
+the exit code: 0 done, 1 a bad line was found, 2 nothing to do. Of what cannot be read or written, and of an
+incident that does not exist, they raise TimelineError, which the command line turns into exit code 2.
 """
 
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from console.config import default_state_dir
 from console.incident.record import list_incidents, load, open_incident
 from console.model.clock import SystemClock
 from console.model.redact import redact
@@ -26,31 +27,35 @@ from console.timeline.recorder import Recorder
 
 
 def run(args: Namespace) -> int:
-    """Run `warroom timeline`: `args.timeline_command` names what to do, `args.state_dir` where."""
+    """Run `warroom timeline`: `args.verb` is show, add, verify or export; raise TimelineError."""
     commands: dict[str, Callable[[Namespace], int]] = {
         "show": _show,
         "add": _add,
         "verify": _verify,
         "export": _export,
     }
-    return _guarded(commands[args.timeline_command], args)
+    return commands[args.verb](args)
 
 
 def run_incidents(args: Namespace) -> int:
-    """Run `warroom incidents`: one line each, or with `args.json` one JSON array."""
-    return _guarded(_incidents, args)
-
-
-def _guarded(command: Callable[[Namespace], int], args: Namespace) -> int:
-    try:
-        return command(args)
-    except TimelineError as error:
-        _say(str(error))
-        return 2 if command is not _add else 1
-    except BrokenPipeError:
-        # The reader (head, less) has what it wanted; Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Run `warroom incidents`: one line each, or with `args.json` one JSON array; raise TimelineError."""
+    records = list_incidents(_state_dir(args))
+    if args.json:
+        print(msgspec.json.encode(records).decode())
         return 0
+    if not records:
+        _say(f"no incident was declared in {_state_dir(args)}.")
+    for record in records:
+        end = f"resolved {record.resolved_at[:16]}Z" if record.resolved_at else record.status
+        drill = "DRILL  " if record.drill else ""
+        title = redact(clean(record.title))
+        print(clean(f"{record.id}  {record.severity}  {record.declared_at[:16]}Z  {end}  {drill}{title}"))
+    return 0
+
+
+def _state_dir(args: Namespace) -> Path:
+    given: Path | None = args.state_dir
+    return given or default_state_dir()
 
 
 def _say(message: str) -> None:
@@ -59,7 +64,7 @@ def _say(message: str) -> None:
 
 def _incident(args: Namespace) -> str | None:
     """Return the incident to work on: the one named, else the open one, else None for the standby record."""
-    state_dir: Path = args.state_dir
+    state_dir = _state_dir(args)
     named: str | None = args.incident
     if named is not None:
         if not incident_folder(state_dir, named).is_dir():
@@ -82,7 +87,7 @@ def _report_bad(path: Path, bad: tuple[BadLine, ...]) -> None:
 
 
 def _show(args: Namespace) -> int:
-    path = timeline_path(args.state_dir, _incident(args))
+    path = timeline_path(_state_dir(args), _incident(args))
     loaded = read_timeline(path)
     _report_bad(path, loaded.bad)
     if args.json:
@@ -105,8 +110,7 @@ def _line(row: Row) -> str:
 
 
 def _add(args: Namespace) -> int:
-    words: str | list[str] | None = args.text
-    text = " ".join(words) if isinstance(words, list) else words or ""
+    text = " ".join(args.text)
     if text == "-":
         text = sys.stdin.read()
     if not text.strip():
@@ -115,17 +119,17 @@ def _add(args: Namespace) -> int:
         )
         return 2
     incident = _incident(args)
-    recorder = Recorder(args.state_dir, SystemClock())
+    recorder = Recorder(_state_dir(args), SystemClock())
     recorder.attach(incident)
     entry = recorder.record("note", text)
     if recorder.warning:
         _say(recorder.warning)
-    print(encode(entry).decode() if args.json else f"{entry.id} {incident or 'standby'} {entry.seq}")
+    print(f"{entry.id} {incident or 'standby'} {entry.seq}")
     return 0
 
 
 def _verify(args: Namespace) -> int:
-    state_dir: Path = args.state_dir
+    state_dir = _state_dir(args)
     paths: dict[str, Path] = {}
     if args.incident is not None:
         named = _incident(args) or ""
@@ -156,29 +160,12 @@ def _verify(args: Namespace) -> int:
 
 def _export(args: Namespace) -> int:
     incident = _incident(args)
-    path = timeline_path(args.state_dir, incident)
+    path = timeline_path(_state_dir(args), incident)
     loaded = read_timeline(path)
     _report_bad(path, loaded.bad)
-    record = load(args.state_dir, incident) if incident else None
+    record = load(_state_dir(args), incident) if incident else None
     title = f"{record.id}: {record.title}" if record else "Standby record"
     sys.stdout.write(
-        export_entries(
-            loaded.entries, args.format or "md", title=title, drill=record.drill if record else False
-        )
+        export_entries(loaded.entries, args.format, title=title, drill=record.drill if record else False)
     )
-    return 0
-
-
-def _incidents(args: Namespace) -> int:
-    records = list_incidents(args.state_dir)
-    if args.json:
-        print(msgspec.json.encode(records).decode())
-        return 0
-    if not records:
-        _say(f"no incident was declared in {args.state_dir}.")
-    for record in records:
-        end = f"resolved {record.resolved_at[:16]}Z" if record.resolved_at else record.status
-        drill = "DRILL  " if record.drill else ""
-        title = redact(clean(record.title))
-        print(clean(f"{record.id}  {record.severity}  {record.declared_at[:16]}Z  {end}  {drill}{title}"))
     return 0
