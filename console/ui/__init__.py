@@ -1,1 +1,1 @@
-"""The screen: the only package that imports textual."""
+"""The screen: app, screens, panes and widgets. The only folder that imports textual."""

@@ -1,0 +1,114 @@
+"""Text by role, fitted to a width: what every line of the screen is made of.
+
+Outside text arrives here as plain strings and leaves as segments. Nothing is ever parsed as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from textual.strip import Strip
+
+from console.ui.themes import Palette
+
+Span = tuple[str, str]
+"""A text and its role."""
+
+Spans = tuple[Span, ...]
+
+
+def width_of(text: str) -> int:
+    """The cells that ``text`` takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
+    """``text`` padded or cut to exactly ``width`` cells; a cut one ends in an ellipsis."""
+    if width <= 0:
+        return ""
+    size = width_of(text)
+    if size > width:
+        if text.isascii():
+            return text[: width - 1] + ellipsis
+        return set_cell_size(text, width - 1) + ellipsis
+    padding = " " * (width - size)
+    return padding + text if right else text + padding
+
+
+def spans_width(spans: Iterable[Span]) -> int:
+    """The cells that ``spans`` take."""
+    return sum(width_of(text) for text, _ in spans)
+
+
+def fit_spans(spans: Spans, width: int, *, right: bool = False, ellipsis: str = "…") -> Spans:
+    """``spans`` padded or cut to exactly ``width`` cells."""
+    if len(spans) == 1:
+        text, role = spans[0]
+        return ((fit(text, width, right=right, ellipsis=ellipsis), role),)
+    total = spans_width(spans)
+    if total <= width:
+        padding = (" " * (width - total), "text")
+        return (padding, *spans) if right else (*spans, padding)
+    result: list[Span] = []
+    left = width
+    for text, role in spans:
+        size = width_of(text)
+        if size < left:
+            result.append((text, role))
+            left -= size
+        else:
+            result.append((fit(text if size == left else text + " ", left, ellipsis=ellipsis), role))
+            break
+    return tuple(result)
+
+
+def strip_of(
+    spans: Sequence[Span],
+    width: int,
+    palette: Palette,
+    *,
+    selected: bool = False,
+    band: bool = False,
+    greyed: bool = False,
+) -> Strip:
+    """A strip of exactly ``width`` cells; ``greyed`` shows old data in one faint colour."""
+    segments: list[Segment] = []
+    style = palette.style
+    used = 0
+    for text, role in fit_spans(tuple(spans), width) if spans else ((" " * width, "text"),):
+        if text:
+            segments.append(Segment(text, style("faint" if greyed else role, selected, band)))
+            used += width_of(text)
+    if used < width:
+        segments.append(Segment(" " * (width - used), style("text", selected, band)))
+    return Strip(segments, width)
+
+
+def sides(left: Sequence[Span], right: Sequence[Span], width: int) -> Spans:
+    """``left`` and ``right`` on one line; the right side stays whole, the left is cut."""
+    room = max(0, width - spans_width(right) - (1 if right else 0))
+    head = fit_spans(tuple(left), room) if left else ((" " * room, "text"),)
+    return (*head, (" ", "text"), *right) if right else head
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """``text`` in lines of at most ``width`` cells, broken at spaces where there are any."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split(" "):
+            candidate = f"{line} {word}" if line else word
+            if width_of(candidate) <= width:
+                line = candidate
+                continue
+            if line:
+                lines.append(line)
+            while width_of(word) > width:
+                head = set_cell_size(word, width).rstrip()
+                lines.append(head or word[:1])
+                word = word[len(head) or 1 :]
+            line = word
+        lines.append(line)
+    return lines

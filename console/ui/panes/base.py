@@ -1,0 +1,252 @@
+"""What every pane has in common: a title line that says how far its data can be trusted, and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from console.model.plan import Target
+from console.model.source import Health, SourceStatus
+from console.ui.cells import Span, Spans, sides
+from console.ui.format import age, clock_text
+from console.ui.port import Engine
+from console.ui.widgets.line_widget import Bar
+from console.ui.widgets.table import Column, Table
+
+
+class Selection(NamedTuple):
+    """What the cursor is on: the board's source, the target as the plan takes it, and how to call it."""
+
+    source: str
+    target: Target
+    label: str
+
+
+class Pane(Vertical):
+    """One pane. A subclass reads its snapshots in ``read`` and says what a row is.
+
+    ``SOURCES`` are the board names it follows, or prefixes ending in a colon. ``SETUP`` tells how to
+    configure them. ``REORDER`` is the least time in seconds between two sorts.
+    """
+
+    NAME: ClassVar[str]
+    SOURCES: ClassVar[tuple[str, ...]] = ()
+    SETUP: ClassVar[tuple[str, ...]] = ()
+    SORTS: ClassVar[tuple[str, ...]] = ()
+    REORDER: ClassVar[float] = 0.0
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(id=f"pane-{self.NAME}")
+        self.engine = engine
+        self.now = engine.clock.now().timestamp()
+        self.filter = ""
+        self.sort = self.SORTS[0] if self.SORTS else ""
+        self.badge = ""
+        self.heading = Bar(band=True, classes="heading")
+        self.table = Table(self.columns(), self.lookup)
+        self._signature: tuple[tuple[str, int], ...] | None = None
+        self._read_at = float("-inf")
+        self._due = True
+
+    # For subclasses
+
+    def columns(self) -> Sequence[Column]:
+        """The columns of the table."""
+        return ()
+
+    def lookup(self, key: str) -> object | None:
+        """The record of a row."""
+        raise NotImplementedError
+
+    def read(self) -> None:
+        """Take what is new from the board and set the order of the rows."""
+        raise NotImplementedError
+
+    def repaint(self) -> None:
+        """Bring what is not the table up to date with ``now``."""
+
+    def summary(self) -> Spans:
+        """What the title says beside the name."""
+        return ()
+
+    def body(self) -> Iterable[Widget]:
+        """The widgets below the title."""
+        yield self.table
+
+    def focus_target(self) -> Widget:
+        """What takes the keys when the pane is focused."""
+        return self.table
+
+    def selections(self) -> tuple[Selection, ...]:
+        """What actions may work on, the most specific first."""
+        return ()
+
+    def detail(self) -> Spans:
+        """The row under the cursor in full, for the message line."""
+        return ()
+
+    def open(self) -> bool:
+        """Open the row; False when there is nothing to open."""
+        return False
+
+    def back(self) -> bool:
+        """Leave what is innermost; False when there is nothing to leave."""
+        return False
+
+    def extra_notice(self) -> Sequence[Spans]:
+        """What stands in place of rows while the sources are well."""
+        return ()
+
+    # For the screen
+
+    def compose(self) -> ComposeResult:
+        """The title line and the body."""
+        yield self.heading
+        yield from self.body()
+
+    def source_names(self) -> tuple[str, ...]:
+        """The names of the sources that the pane follows and that are there."""
+        return tuple(
+            name
+            for name in self.engine.board.statuses
+            if any(name == own or (own.endswith(":") and name.startswith(own)) for own in self.SOURCES)
+        )
+
+    def statuses(self) -> tuple[SourceStatus, ...]:
+        """The statuses of its sources."""
+        found = (self.engine.board.status(name) for name in self.source_names())
+        return tuple(status for status in found if status is not None)
+
+    def sync(self, now: float, *, tick: bool, monotonic: float) -> None:
+        """Bring the pane up to date if its sources changed, or if time did (``tick``)."""
+        self.now = now
+        signature = self.signature()
+        if signature != self._signature:
+            self._signature = signature
+            self._due = True
+        elif not tick and not self._due:
+            return
+        if self._due and monotonic - self._read_at >= self.REORDER:
+            self._due = False
+            self._read_at = monotonic
+            self.read()
+        elif self._due:
+            self.refresh_records()
+        self.table.set_greyed(self.is_old())
+        self.table.set_notice(self.notice())
+        self.table.sync()
+        self.repaint()
+        self.retitle()
+
+    def signature(self) -> tuple[tuple[str, int], ...]:
+        """Changes whenever there is something to read."""
+        return tuple((name, self.engine.board.version(name)) for name in self.source_names())
+
+    def refresh_records(self) -> None:
+        """Take new records for the rows as they stand, between two sorts."""
+
+    def reread(self) -> None:
+        """Sort and filter at once, because a person asked for it."""
+        self._read_at = float("-inf")
+        self._due = True
+        self.sync(self.now, tick=True, monotonic=0.0)
+
+    def set_filter(self, text: str) -> None:
+        """Show only rows that contain ``text``, whatever the case."""
+        self.filter = text
+        self.reread()
+
+    def next_sort(self) -> str:
+        """Sort by the next criterion; returns its name, or empty when there is none."""
+        if not self.SORTS:
+            return ""
+        self.sort = self.SORTS[(self.SORTS.index(self.sort) + 1) % len(self.SORTS)]
+        self.table.set_sorted(self.sort.upper())
+        self.reread()
+        return self.sort
+
+    def is_old(self) -> bool:
+        """Whether what is shown is what was last known, not what is."""
+        statuses = self.statuses()
+        return bool(statuses) and all(s.health in (Health.FAILED, Health.DENIED) for s in statuses)
+
+    def retitle(self) -> None:
+        """Write the title line."""
+        glyphs = self.table.glyphs
+        focused = self.has_focus_within
+        mark = self.badge or (glyphs.cursor if focused else " ")
+        left: list[Span] = [
+            (f"{mark} " if not self.badge else f"[{self.badge}] ", "key" if self.badge else "accent"),
+            (self.NAME.upper(), "title" if focused else "dim"),
+            ("  ", "dim"),
+            *self.summary(),
+        ]
+        if self.filter:
+            left += [("  ", "dim"), (f"/{self.filter}", "match")]
+        right = [*self.trouble()]
+        first, last = self.table.span
+        if len(self.table.keys) > last - first > 0:
+            right += [(f" {first + 1}-{last}/{len(self.table.keys)}", "dim")]
+        right.append((" ", "dim"))
+        width = self.heading.size.width
+        if right and sum(len(text) for text, _ in right) > width * 2 // 3:
+            left = left[:2]
+        self.heading.show(sides(left, right, width))
+
+    def trouble(self) -> Spans:
+        """What is wrong with the sources, with ages, worst first."""
+        spans: list[Span] = []
+        several = len(self.statuses()) > 1
+        for status in self.statuses():
+            name = f"{status.name.partition(':')[2] or status.name} " if several else ""
+            text, role = self._trouble(status)
+            if text:
+                spans.append((f" {name}{text}", role))
+        return tuple(sorted(spans, key=lambda span: span[1] != "bad"))
+
+    def _trouble(self, status: SourceStatus) -> Span:
+        old = f" data {age(self.now - status.last_ok)} old" if status.last_ok is not None else ""
+        reason = f": {status.reason}" if status.reason else ""
+        glyphs = self.table.glyphs
+        match status.health:
+            case Health.FAILED:
+                since = clock_text(status.since)
+                return (f"{glyphs.bad} FAILED since {since}{old and ',' + old}{reason}", "bad")
+            case Health.DENIED:
+                return (f"{glyphs.bad} DENIED{reason}", "bad")
+            case Health.LIMITED:
+                return (f"{glyphs.warn} LIMITED{reason}", "warn")
+            case Health.CONNECTING:
+                return ("connecting", "dim")
+            case Health.OK | Health.DISABLED:
+                return ("", "dim")
+
+    def notice(self) -> Sequence[Spans]:
+        """What stands in place of rows: how to configure, what failed, or that nothing matches."""
+        statuses = [status for status in self.statuses() if status.health is not Health.DISABLED]
+        if self.SOURCES and not statuses:
+            return [((line, "dim" if number else "text"),) for number, line in enumerate(self.SETUP)]
+        if self.filter:
+            return [((f"Nothing matches /{self.filter}. Esc shows all again.", "dim"),)]
+        lines: list[Spans] = []
+        for status in statuses:
+            if status.health is Health.CONNECTING:
+                lines.append(((f"Connecting to {status.address or status.name}.", "dim"),))
+            elif status.health in (Health.FAILED, Health.DENIED):
+                lines.append(((status.reason or f"{status.name} does not answer.", "bad"),))
+                if status.advice:
+                    lines.append(((status.advice, "text"),))
+        return lines or self.extra_notice()
+
+
+def matches(text: str, needle: str) -> bool:
+    """Whether a row's text passes the filter; every word of the filter has to occur."""
+    folded = text.casefold()
+    return all(word in folded for word in needle.casefold().split())
+
+
+PaneFactory = Callable[[Engine], Pane]

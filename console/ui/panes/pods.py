@@ -1,0 +1,295 @@
+"""The pods pane: workloads as rows, sick first, each of which opens to its pods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from console.model.kube import KubeSnapshot, Pod, Workload
+from console.model.plan import Target
+from console.ui.cells import Spans
+from console.ui.format import age, count, percent, plural, size
+from console.ui.panes.base import Pane, Selection, matches
+from console.ui.widgets.table import Column
+
+_KINDS = {"Deployment": "", "StatefulSet": "sts", "DaemonSet": "ds", "Job": "job", "CronJob": "cron"}
+
+
+class PodsPane(Pane):
+    """See the module. Row keys are ``source|uid``."""
+
+    NAME: ClassVar[str] = "pods"
+    SOURCES: ClassVar[tuple[str, ...]] = ("kubernetes:",)
+    SORTS: ClassVar[tuple[str, ...]] = ("sick", "name", "rst", "age", "cpu", "mem")
+    REORDER: ClassVar[float] = 0.5
+    SETUP: ClassVar[tuple[str, ...]] = (
+        "No Kubernetes cluster is configured.",
+        "Start with --context NAME, or write in warroom.toml:",
+        "  [[kubernetes]]",
+        '  context = "production"',
+        '  namespaces = ["shop"]',
+    )
+
+    def __init__(self, engine: Any) -> None:
+        self._snapshots: dict[str, KubeSnapshot] = {}
+        self._open: set[str] = set()
+        self._texts: dict[str, tuple[Any, str]] = {}
+        self._sick = 0
+        self._total = 0
+        self._pods = 0
+        self.namespace = ""
+        super().__init__(engine)
+
+    # The rows
+
+    def columns(self) -> Sequence[Column]:
+        """The columns; what goes first on a narrow screen has the highest rank."""
+        return (
+            Column("", 1, self._state_cell),
+            Column("NAME", 20, self._name_cell, grow=2),
+            Column("NAMESPACE", 12, self._namespace_cell, rank=7),
+            Column("READY", 7, self._ready_cell, right=True),
+            Column("RST", 4, self._restarts_cell, rank=1, right=True),
+            Column("AGE", 9, self._age_cell, rank=3, right=True),
+            Column("CPU", 5, self._cpu_cell, rank=4, right=True),
+            Column("MEM", 5, self._memory_cell, rank=2, right=True),
+            Column("STATUS", 15, self._why_cell, grow=3),
+        )
+
+    def lookup(self, key: str) -> Workload | Pod | None:
+        """The record of ``source|uid``."""
+        source, _, uid = key.partition("|")
+        snapshot = self._snapshots.get(source)
+        if snapshot is None:
+            return None
+        return snapshot.workloads.get(uid) or snapshot.pods.get(uid)
+
+    def refresh_records(self) -> None:
+        """Show the latest records in the order as it stands."""
+        self._snapshots = self.engine.board.of_type(KubeSnapshot)
+
+    def read(self) -> None:
+        """Sort and filter the workloads, and the pods of those that are open."""
+        self.refresh_records()
+        keys: list[str] = []
+        self._sick = self._total = self._pods = 0
+        for source, snapshot in self._snapshots.items():
+            keys.extend(self._keys_of(source, snapshot))
+        if len(self._texts) > 4 * (len(keys) + 1000):
+            self._texts.clear()
+        self.table.set_keys(keys)
+
+    def _keys_of(self, source: str, snapshot: KubeSnapshot) -> list[str]:
+        needle = self.filter
+        wanted = self.namespace
+        names = {(w.namespace, w.key): uid for uid, w in snapshot.workloads.items()}
+        members: dict[str, list[Pod]] = {}
+        loose: list[Pod] = []
+        for pod in snapshot.pods.values():
+            if wanted and pod.namespace != wanted:
+                continue
+            self._pods += 1
+            owner = names.get((pod.namespace, pod.workload))
+            if owner is None:
+                loose.append(pod)
+            elif needle or owner in self._open:
+                members.setdefault(owner, []).append(pod)
+        rank = self._rank()
+        rows: list[Workload | Pod] = [
+            workload for workload in snapshot.workloads.values() if not wanted or workload.namespace == wanted
+        ]
+        self._total += len(rows)
+        self._sick += sum(row.sick for row in rows) + sum(pod.sick for pod in loose)
+        rows.extend(loose)
+        rows.sort(key=rank)
+        keys: list[str] = []
+        for row in rows:
+            pods = members.get(row.uid, [])
+            if needle and not self._matches(row):
+                pods = [pod for pod in pods if self._matches(pod)]
+                if not pods:
+                    continue
+            elif row.uid not in self._open:
+                pods = []
+            keys.append(f"{source}|{row.uid}")
+            keys.extend(f"{source}|{pod.uid}" for pod in sorted(pods, key=rank))
+        return keys
+
+    def _matches(self, row: Workload | Pod) -> bool:
+        known = self._texts.get(row.uid)
+        if known is None or known[0] is not row:
+            reason = row.reason if isinstance(row, Pod) else row.kind
+            known = self._texts[row.uid] = (row, f"{row.name} {row.namespace} {reason} {row.why}".casefold())
+        return matches(known[1], self.filter)
+
+    def _rank(self) -> Callable[[Workload | Pod], tuple[Any, ...]]:
+        match self.sort:
+            case "name":
+                return lambda row: (row.name, row.namespace)
+            case "rst":
+                return lambda row: (-row.restarts, row.name)
+            case "age":
+                return lambda row: (-(_changed_at(row) or 0.0), row.name)
+            case "cpu":
+                return lambda row: (-(row.cpu or 0.0), row.name)
+            case "mem":
+                return lambda row: (-(row.memory or 0), row.name)
+            case _:
+                return lambda row: (not row.sick, -row.severity, row.name, row.namespace)
+
+    # The cells
+
+    def _state_cell(self, row: Workload | Pod) -> Spans:
+        glyphs = self.table.glyphs
+        if row.sick:
+            return (
+                ((glyphs.bad, "bad"),) if row.severity >= 2 or not _moving(row) else ((glyphs.warn, "warn"),)
+            )
+        return ((glyphs.warn, "warn"),) if _moving(row) else ((glyphs.ok, "faint"),)
+
+    def _name_cell(self, row: Workload | Pod) -> Spans:
+        glyphs = self.table.glyphs
+        role = "strong" if row.sick else "text"
+        if isinstance(row, Pod):
+            if not row.workload:
+                return (("  ", "text"), (row.name, role))
+            return ((f"  {glyphs.branch} ", "faint"), (row.name, role if row.sick else "dim"))
+        arrow = glyphs.open if row.uid in self._open else glyphs.closed
+        kind = _KINDS.get(row.kind, row.kind.lower())
+        return ((f"{arrow} ", "faint"), (row.name, role), (f" {kind}" if kind else "", "faint"))
+
+    def _namespace_cell(self, row: Workload | Pod) -> Spans:
+        return ((row.namespace, "dim"),)
+
+    def _ready_cell(self, row: Workload | Pod) -> Spans:
+        if isinstance(row, Pod):
+            ready, wanted = row.ready_containers, len([c for c in row.containers if not c.init]) or 1
+        else:
+            ready, wanted = row.ready, row.desired
+        role = "dim" if ready >= wanted else "bad" if ready == 0 else "warn"
+        if isinstance(row, Pod) and row.phase == "Succeeded":
+            role = "dim"
+        return ((f"{ready}/{wanted}", role),)
+
+    def _restarts_cell(self, row: Workload | Pod) -> Spans:
+        recent = row.last_restart is not None and self.now - row.last_restart < 900
+        return ((count(row.restarts), "warn" if recent else "dim" if row.restarts else "faint"),)
+
+    def _age_cell(self, row: Workload | Pod) -> Spans:
+        changed = _changed_at(row)
+        old = self.now - changed if changed is not None else None
+        fresh = old is not None and old < 3600 and isinstance(row, Workload)
+        if isinstance(row, Pod) or row.revision is None:
+            return ((age(old), "dim"),)
+        return ((f"r{row.revision} ", "faint"), (age(old), "accent" if fresh else "dim"))
+
+    def _cpu_cell(self, row: Workload | Pod) -> Spans:
+        return _usage(row.cpu, row.cpu_limit, f"{row.cpu:.2f}" if row.cpu is not None else "", 0.9)
+
+    def _memory_cell(self, row: Workload | Pod) -> Spans:
+        return _usage(row.memory, row.memory_limit, size(row.memory), 0.9)
+
+    def _why_cell(self, row: Workload | Pod) -> Spans:
+        if row.why:
+            return ((row.why, "bad" if row.sick else "dim"),)
+        if isinstance(row, Pod):
+            return ((row.reason, "dim"),)
+        if _moving(row):
+            return ((f"rolling out {row.updated}/{row.desired}", "warn"),)
+        return (("paused", "warn"),) if row.paused else (("ok", "faint"),)
+
+    # What the screen asks
+
+    def summary(self) -> Spans:
+        """How many, and how many are sick."""
+        if not self._snapshots:
+            return ()
+        where = f" in {self.namespace}" if self.namespace else ""
+        counts = f"{plural(self._total, 'workload')}, {plural(self._pods, 'pod')}{where}"
+        if self._sick:
+            return ((f"{self._sick} sick", "bad"), (f"  {counts}", "dim"))
+        return ((counts, "dim"),)
+
+    def selections(self) -> tuple[Selection, ...]:
+        """The workload or pod under the cursor."""
+        row, key = self.table.record, self.table.cursor
+        if not isinstance(row, Workload | Pod) or key is None:
+            return ()
+        kind = "pod" if isinstance(row, Pod) else row.kind.lower()
+        target = Target(kind, row.name, row.namespace, row.uid, row.resource_version)
+        return (Selection(key.partition("|")[0], target, f"{kind}/{row.name}"),)
+
+    def detail(self) -> Spans:
+        """The row's reason in full, with images and limits."""
+        row = self.table.record
+        if row is None:
+            return () if self.table.cursor is None else (("The selected object is gone.", "warn"),)
+        if isinstance(row, Pod):
+            parts = [f"pod/{row.name}", row.reason, row.why, row.node and f"on {row.node}", row.ip]
+        elif isinstance(row, Workload):
+            images = ", ".join(container.image for container in row.containers)
+            parts = [
+                f"{row.kind.lower()}/{row.name}",
+                row.why or row.message,
+                images,
+                row.managed_by,
+                row.hpa,
+            ]
+        else:
+            return ()
+        return (("  ".join(part for part in parts if part), "text"),)
+
+    def toggle(self, uid: str) -> None:
+        """Open or close a workload."""
+        self._open.symmetric_difference_update({uid})
+        self.reread()
+
+    def open(self) -> bool:
+        """Open or close the workload under the cursor; a pod opens elsewhere."""
+        row = self.table.record
+        if isinstance(row, Workload):
+            self.toggle(row.uid)
+            return True
+        return False
+
+    def namespaces(self) -> tuple[str, ...]:
+        """All namespaces that have rows."""
+        return tuple(
+            sorted(
+                {
+                    workload.namespace
+                    for shot in self._snapshots.values()
+                    for workload in shot.workloads.values()
+                }
+                | {pod.namespace for shot in self._snapshots.values() for pod in shot.pods.values()}
+            )
+        )
+
+    def extra_notice(self) -> Sequence[Spans]:
+        """Nothing runs here, which is worth saying."""
+        if not self._snapshots:
+            return ()
+        where = f"namespace {self.namespace}" if self.namespace else "the namespaces you watch"
+        return [((f"There are no workloads in {where}.", "dim"),)]
+
+
+def _moving(row: Workload | Pod) -> bool:
+    if isinstance(row, Pod):
+        return row.terminating or row.phase == "Pending"
+    return row.updated < row.desired or row.observed_generation < row.generation or row.ready < row.desired
+
+
+def _changed_at(row: Workload | Pod) -> float | None:
+    return row.created if isinstance(row, Pod) else row.revision_at or row.created
+
+
+def _usage(used: float | None, limit: float | None, absolute: str, threshold: float) -> Spans:
+    """Use against its limit as percent, or the use itself where there is no limit."""
+    if used is None:
+        return (("-", "faint"),)
+    if not limit:
+        return ((absolute, "dim"),)
+    ratio = used / limit
+    return (
+        (percent(ratio) if ratio < 0.1 else f"{ratio * 100:.0f}%", "bad" if ratio >= threshold else "dim"),
+    )

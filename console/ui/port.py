@@ -1,0 +1,153 @@
+"""What the screen needs of the engine, as protocols: the screen knows no other way to the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, Literal, Protocol, TypeVar
+
+from console.config import Config
+from console.engine.board import Board
+from console.engine.ports import LogFeed, Mitigator
+from console.model.clock import Clock
+from console.model.kube import Revision, Workload
+from console.model.logs import Description, LogRequest
+from console.timeline.entry import Entry
+
+T = TypeVar("T")
+
+Mode = Literal["live", "watch", "drill"]
+
+
+class IncidentView(Protocol):
+    """The open incident, as far as the status line shows it."""
+
+    @property
+    def id(self) -> str:
+        """INC-YYYYMMDD-N."""
+        ...
+
+    @property
+    def severity(self) -> int | None:
+        """1 is the worst."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """investigating, identified, monitoring, resolved."""
+        ...
+
+    @property
+    def lead(self) -> str:
+        """Who leads, or empty."""
+        ...
+
+    @property
+    def declared_at(self) -> Any:
+        """When it was declared: unix seconds, an aware datetime or ISO 8601."""
+        ...
+
+
+class TimelineView(Protocol):
+    """The record as the screen reads it; every property is safe to read from any thread."""
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries of the open incident, or of the standby file."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Rises with every change."""
+        ...
+
+    @property
+    def health(self) -> str:
+        """ok, degraded or failed."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ok, as a sentence."""
+        ...
+
+    @property
+    def incident(self) -> IncidentView | None:
+        """The open incident, or None."""
+        ...
+
+    @property
+    def open_intents(self) -> tuple[Any, ...]:
+        """Intents whose result was never recorded: their outcome is unknown."""
+        ...
+
+
+class Engine(Protocol):
+    """The engine, seen from the screen. Futures are of the engine's thread."""
+
+    @property
+    def board(self) -> Board:
+        """The latest snapshots."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """What the console was started with."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The one source of time."""
+        ...
+
+    @property
+    def mode(self) -> Mode:
+        """How the console was started."""
+        ...
+
+    @property
+    def mitigator(self) -> Mitigator | None:
+        """None in watch mode."""
+        ...
+
+    @property
+    def timeline(self) -> TimelineView:
+        """The record."""
+        ...
+
+    def submit(self, coro: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine on the engine's loop."""
+        ...
+
+    def note(self, text: str) -> Future[Any]:
+        """Write a note into the timeline; refused in watch mode."""
+        ...
+
+    def declare(self, severity: int, title: str) -> Future[Any]:
+        """Declare an incident, or change the severity of the open one; refused in watch mode."""
+        ...
+
+    def logs(self, source: str, request: LogRequest, wake: Callable[[], None]) -> LogFeed:
+        """Start to read logs; ``wake`` is called on the engine's thread when lines came."""
+        ...
+
+    async def describe(self, source: str, kind: str, namespace: str, name: str) -> Description:
+        """One object, fresh from its system."""
+        ...
+
+    async def revisions(self, source: str, workload: Workload) -> tuple[Revision, ...]:
+        """The revisions of a workload, newest first."""
+        ...
+
+    def start(self) -> None:
+        """Start the engine's thread and sources."""
+        ...
+
+    def stop(self) -> None:
+        """Stop them, waiting for what must be written."""
+        ...

@@ -1,0 +1,1 @@
+"""The screens: the console itself, and what opens over it."""

@@ -1,0 +1,268 @@
+"""The screen with the panes: layout, focus, keys, frames. What a key does is in ``console.ui.commands``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Input
+
+from console.model.actions import PANES, Action, available
+from console.ui.cells import Spans
+from console.ui.commands import perform
+from console.ui.feed import Feed
+from console.ui.keys import Keymap, fits
+from console.ui.panes import LEFT, RIGHT
+from console.ui.panes.base import Pane
+from console.ui.port import Engine
+from console.ui.widgets.key_line import KeyLine
+from console.ui.widgets.line_widget import Bar, LineWidget
+from console.ui.widgets.status_line import StatusLine
+from console.ui.widgets.table import Table
+
+WIDE = (118, 34)
+"""From this size on all panes are shown; below it one at a time."""
+
+_MESSAGE_SECONDS = 8.0
+
+
+class MainScreen(Screen[None], inherit_bindings=False):
+    """See the module."""
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+    AUTO_FOCUS = ""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.engine = engine
+        self.keymap = Keymap(available(watch=engine.mode == "watch"), engine.config.screen.keys)
+        columns = [[make(engine) for make in column] for column in (LEFT, RIGHT)]
+        self._columns = columns
+        made = {pane.NAME: pane for column in columns for pane in column}
+        self.panes: dict[str, Pane] = {name: made[name] for name in PANES if name in made}
+        self.current = next(iter(self.panes))
+        self.zoomed = False
+        self.paused = False
+        self.jumping = False
+        self._message: tuple[Spans, float] | None = None
+        self._feed: Feed | None = None
+        self._unlisten: Any = None
+        self.status_line = StatusLine(band=True, id="status")
+        self.tabs = Bar(id="tabs")
+        self.message_line = Bar(id="message")
+        self.filter_input = Input(id="filter", placeholder="filter", select_on_focus=False)
+        self.key_line = KeyLine(band=True, id="keys")
+
+    def compose(self) -> ComposeResult:
+        """Status line, panes in two columns, message line, key line."""
+        yield self.status_line
+        yield self.tabs
+        with Horizontal(id="grid"):
+            for name, column in zip(("left", "right"), self._columns, strict=True):
+                with Vertical(id=name):
+                    yield from column
+        yield self.message_line
+        yield self.filter_input
+        yield self.key_line
+
+    def on_mount(self) -> None:
+        """Follow the board and the clock."""
+        import asyncio
+
+        self.filter_input.cursor_blink = False
+        self.filter_input.display = False
+        self._feed = Feed(asyncio.get_running_loop(), self.frame)
+        self._unlisten = self.engine.board.listen(self._feed.poke)
+        self.set_interval(1.0, self._tick)
+        self.lay_out()
+        self.focus_pane(self.current)
+        if self.keymap.problems:
+            self.say(" ".join(self.keymap.problems), "warn")
+
+    def on_unmount(self) -> None:
+        """Let the board go."""
+        if self._unlisten is not None:
+            self._unlisten()
+        if self._feed is not None:
+            self._feed.close()
+
+    # Frames
+
+    def frame(self, *, tick: bool = False) -> None:
+        """Bring what is seen up to date; panes that nobody sees wait until they are shown."""
+        if not self.is_mounted or not self.size.width:
+            return
+        self.status_line.bring_up(self.engine, paused=self.paused)
+        if tick or self.is_current:
+            self.sync_panes(tick=tick)
+
+    def sync_panes(self, *, tick: bool) -> None:
+        """Let the visible panes read what is new."""
+        if self.paused:
+            return
+        now = self.engine.clock.now().timestamp()
+        monotonic = self.engine.clock.monotonic()
+        for pane in self.panes.values():
+            if pane.display and pane.is_on_screen:
+                pane.sync(now, tick=tick, monotonic=monotonic)
+        self._show_message()
+        self._show_tabs()
+
+    def _tick(self) -> None:
+        if self._message is not None and self.engine.clock.monotonic() >= self._message[1]:
+            self._message = None
+        self.frame(tick=True)
+
+    # Layout
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Fit the layout to the size."""
+        self.lay_out()
+
+    @property
+    def single(self) -> bool:
+        """Whether one pane has the whole screen."""
+        return self.zoomed or self.size.width < WIDE[0] or self.size.height < WIDE[1]
+
+    def lay_out(self) -> None:
+        """Show all panes, or the current one."""
+        single = self.single
+        for column, name in zip(self._columns, ("left", "right"), strict=True):
+            for pane in column:
+                pane.display = not single or self.current == pane.NAME
+            self.query_one(f"#{name}").display = any(pane.display for pane in column)
+        self.tabs.display = single
+        self.call_after_refresh(self.frame, tick=True)
+        self.call_after_refresh(self.refresh_keys)
+
+    def focus_pane(self, name: str) -> None:
+        """Make a pane the current one and give it the keys."""
+        if name not in self.panes:
+            return
+        changed = name != self.current
+        self.current = name
+        if changed and self.single:
+            self.lay_out()
+        self.panes[name].focus_target().focus()
+        for pane in self.panes.values():
+            pane.retitle()
+        self.refresh_keys()
+
+    def step_pane(self, step: int) -> None:
+        """Focus the next or the previous pane."""
+        names = list(self.panes)
+        self.focus_pane(names[(names.index(self.current) + step) % len(names)])
+
+    @property
+    def pane(self) -> Pane:
+        """The current pane."""
+        return self.panes[self.current]
+
+    def set_badges(self, shown: bool) -> None:
+        """Show a letter over each pane, or take it away."""
+        self.jumping = shown
+        for name, pane in self.panes.items():
+            pane.badge = name[0] if shown else ""
+            pane.retitle()
+        self._show_tabs()
+
+    # Lines
+
+    def say(self, text: str, role: str = "text") -> None:
+        """Show a sentence on the message line for some seconds."""
+        self._message = (((text, role),), self.engine.clock.monotonic() + _MESSAGE_SECONDS)
+        self._show_message()
+
+    def _show_message(self) -> None:
+        spans = self._message[0] if self._message is not None else self.pane.detail()
+        self.message_line.show(((" ", "text"), *spans))
+
+    def _show_tabs(self) -> None:
+        if not self.single:
+            return
+        spans: list[tuple[str, str]] = [(" ", "text")]
+        for number, name in enumerate(self.panes, start=1):
+            label = f"[{name[0]}]" if self.jumping else str(number)
+            spans.append((f"{label} ", "key"))
+            spans.append((name, "title" if name == self.current else "dim"))
+            spans.append(("  ", "text"))
+        self.tabs.show(spans)
+
+    def refresh_keys(self) -> None:
+        """Write the key line for the pane and the row."""
+        kinds = frozenset(selection.target.kind for selection in self.pane.selections())
+        self.key_line.bring_up(self.keymap, self.current, kinds)
+
+    def on_table_moved(self, _event: Table.Moved) -> None:
+        """Another row: other keys, other details."""
+        self._message = None
+        self.refresh_keys()
+        self._show_message()
+
+    # Keys
+
+    def on_key(self, event: events.Key) -> None:
+        """Do what the registry says for this key."""
+        if self.filter_input.has_focus:
+            if event.key in ("escape", "enter", "up", "down", "tab"):
+                event.stop()
+                event.prevent_default()
+                self.end_filter(keep=event.key != "escape")
+            return
+        if self.jumping:
+            event.stop()
+            self.set_badges(False)
+            for name in self.panes:
+                if event.key in (name[0], str(PANES.index(name) + 1)):
+                    self.focus_pane(name)
+            return
+        actions = self.keymap.find(event.key, self.current)
+        if actions:
+            event.stop()
+            event.prevent_default()
+            self._message = None
+            perform(self, self.choose(actions))
+            self._show_message()
+        elif event.key == "ctrl+c":
+            event.stop()
+            self.say(f"Press {self.keymap.label('ui.quit')} to leave.")
+
+    def choose(self, actions: Iterable[Action]) -> Action:
+        """Of several actions on one key, the first that fits the row."""
+        candidates = list(actions)
+        kinds = frozenset(selection.target.kind for selection in self.pane.selections())
+        return next((action for action in candidates if fits(action, kinds)), candidates[0])
+
+    # The filter
+
+    def begin_filter(self) -> None:
+        """Type a filter for the current pane in place of the message line."""
+        self.filter_input.value = self.pane.filter
+        self.message_line.display = False
+        self.filter_input.display = True
+        self.filter_input.focus()
+
+    def end_filter(self, *, keep: bool) -> None:
+        """Back to the pane, with the filter or without."""
+        if not keep:
+            self.pane.set_filter("")
+        self.filter_input.display = False
+        self.message_line.display = True
+        self.focus_pane(self.current)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while typing."""
+        if event.input is self.filter_input and event.value != self.pane.filter:
+            self.pane.set_filter(event.value)
+
+    # Themes
+
+    def repaint_all(self) -> None:
+        """Drop every cached line, after a change of theme."""
+        for widget in self.query(LineWidget):
+            widget.forget()

@@ -1,0 +1,1 @@
+"""Widgets that render lines themselves: nothing here lays out, animates or blinks."""

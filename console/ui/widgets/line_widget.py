@@ -1,0 +1,82 @@
+"""The base of all our widgets: a fixed size, lines of spans, and repainting only of what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from console.ui.cells import Span, Spans, strip_of
+from console.ui.themes import UNICODE, Glyphs, Palette
+
+_FALLBACK = Palette("warroom-dark")
+
+
+class LineWidget(Widget):
+    """A widget whose palette and glyphs come from the app, and whose content never changes its size."""
+
+    DEFAULT_CSS = "LineWidget { width: 1fr; height: 1fr; }"
+    ALLOW_SELECT = False
+
+    @property
+    def palette(self) -> Palette:
+        """The styles of the app's theme."""
+        palette = getattr(self.app, "palette", None)
+        return palette if isinstance(palette, Palette) else _FALLBACK
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The glyphs that this terminal can show."""
+        glyphs = getattr(self.app, "glyphs", None)
+        return glyphs if isinstance(glyphs, Glyphs) else UNICODE
+
+    def refresh_row(self, y: int) -> None:
+        """Repaint one line of the widget."""
+        self.refresh(Region(0, y, self.size.width, 1))
+
+    def forget(self) -> None:
+        """Drop what was cached for the old theme or size and repaint all."""
+        self.refresh()
+
+
+class Block(LineWidget):
+    """A few lines of text. ``put`` repaints only the lines that differ."""
+
+    def __init__(self, *, band: bool = False, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._lines: tuple[Spans, ...] = ()
+        self._band = band
+        self.greyed = False
+
+    @property
+    def lines(self) -> tuple[Spans, ...]:
+        """What it shows."""
+        return self._lines
+
+    def put(self, lines: Sequence[Sequence[Span]], *, greyed: bool = False) -> None:
+        """Show ``lines``; those beyond the height are not seen."""
+        new = tuple(tuple(line) for line in lines)
+        old, was_greyed = self._lines, self.greyed
+        self._lines, self.greyed = new, greyed
+        for y in range(max(len(old), len(new))):
+            before = old[y] if y < len(old) else None
+            after = new[y] if y < len(new) else None
+            if before != after or greyed != was_greyed:
+                self.refresh_row(y)
+
+    def render_line(self, y: int) -> Strip:
+        """One line, or an empty one."""
+        spans = self._lines[y] if y < len(self._lines) else ()
+        return strip_of(spans, self.size.width, self.palette, band=self._band, greyed=self.greyed)
+
+
+class Bar(Block):
+    """One line."""
+
+    DEFAULT_CSS = "Bar { height: 1; }"
+
+    def show(self, spans: Sequence[Span]) -> None:
+        """Show this line."""
+        self.put((spans,))

@@ -1,0 +1,113 @@
+"""The status line: what is on fire, for how long, and whether this console can be trusted."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from console.model.kube import KubeSnapshot
+from console.model.source import Health
+from console.ui.cells import Span, Spans, sides, spans_width, width_of
+from console.ui.format import clock_text, elapsed, moment
+from console.ui.port import Engine
+from console.ui.themes import Glyphs
+from console.ui.widgets.line_widget import Bar
+
+
+class _Part(NamedTuple):
+    """A part of the line; the lowest rank is kept longest."""
+
+    rank: int
+    spans: Spans
+
+
+class StatusLine(Bar):
+    """One line, always there. ``bring_up`` is called once a second and with every frame."""
+
+    def bring_up(self, engine: Engine, *, paused: bool) -> None:
+        """Write the line for now."""
+        now = engine.clock.now().timestamp()
+        width = self.size.width
+        left = [*alarms(engine), *_incident(engine, now)]
+        right = _right(engine, now, self.glyphs, paused=paused)
+        while spans_width(_joined(left)) + spans_width(_joined(right)) + 2 > width:
+            droppable = [part for part in (*left, *right) if part.rank > 0]
+            if not droppable:
+                break
+            worst = max(droppable, key=lambda part: part.rank)
+            (left if worst in left else right).remove(worst)
+        self.show(sides(_joined(left), _joined(right), width))
+
+
+def _joined(parts: list[_Part]) -> Spans:
+    spans: list[Span] = []
+    for part in parts:
+        if spans:
+            spans.append(("  ", "text"))
+        spans.extend(part.spans)
+    return tuple(spans)
+
+
+def alarms(engine: Engine) -> list[_Part]:
+    """What makes the console itself untrustworthy, in red: the record, the API, an unknown outcome."""
+    parts: list[_Part] = []
+    timeline = engine.timeline
+    if timeline.health == "failed":
+        parts.append(_Part(0, ((" LOG FAILED ", "alarm"),)))
+        if timeline.reason:
+            parts.append(_Part(5, ((timeline.reason, "bad"),)))
+    clusters = [s for name, s in engine.board.statuses.items() if name.startswith("kubernetes:")]
+    for status in clusters:
+        if status.health is Health.FAILED:
+            name = f" {status.name.partition(':')[2]}" if len(clusters) > 1 else ""
+            text = f" API unreachable since {clock_text(status.since)}{name} "
+            parts.append(_Part(0, ((text, "alarm"),)))
+    crashed = engine.board.status("engine")
+    if crashed is not None and crashed.health is Health.FAILED:
+        parts.append(_Part(0, ((" ENGINE STOPPED ", "alarm"),)))
+    unknown = len(timeline.open_intents)
+    if unknown:
+        parts.append(_Part(1, ((f" {unknown} OUTCOME{'S' if unknown > 1 else ''} UNKNOWN ", "alarm"),)))
+    return parts
+
+
+def _incident(engine: Engine, now: float) -> list[_Part]:
+    incident = engine.timeline.incident
+    if incident is None:
+        return [_Part(3, (("no incident", "dim"),))]
+    declared = moment(incident.declared_at)
+    parts = [_Part(2, ((f"SEV{incident.severity}", "bad" if (incident.severity or 9) <= 2 else "warn"),))]
+    if declared is not None:
+        parts.append(_Part(1, ((elapsed(now - declared), "strong"),)))
+    parts.append(_Part(4, ((incident.status, "text"),)))
+    parts.append(_Part(8, ((incident.id, "dim"),)))
+    if incident.lead:
+        parts.append(_Part(6, (("lead ", "dim"), (incident.lead, "text"))))
+    parts.append(_Part(7, ((incident.title, "text"),)))
+    return parts
+
+
+def _right(engine: Engine, now: float, glyphs: Glyphs, *, paused: bool) -> list[_Part]:
+    parts: list[_Part] = []
+    if paused:
+        parts.append(_Part(1, ((" PAUSED ", "match"),)))
+    where = context_text(engine)
+    if where:
+        parts.append(_Part(5, ((where, "accent"),)))
+    mode = {"live": ("LIVE", "ok"), "watch": ("WATCH", "accent"), "drill": ("DRILL", "warn")}[engine.mode]
+    parts.append(_Part(1, (mode,)))
+    health = engine.timeline.health
+    word = {"ok": "log", "degraded": "log degraded", "failed": "log failed"}.get(health, health)
+    role = {"ok": "ok", "degraded": "warn"}.get(health, "bad")
+    light = (glyphs.light, role) if health == "ok" else (glyphs.warn, role)
+    parts.append(_Part(4 if health == "ok" else 1, (light, (f" {word}", "dim" if health == "ok" else role))))
+    parts.append(_Part(2, ((clock_text(now) + "Z", "dim"), (" ", "text"))))
+    return parts
+
+
+def context_text(engine: Engine) -> str:
+    """Context and namespaces of the first cluster, short."""
+    for snapshot in engine.board.of_type(KubeSnapshot).values():
+        spaces = ",".join(snapshot.namespaces)
+        text = f"{snapshot.context}/{spaces or '*'}"
+        return text if width_of(text) <= 40 else f"{snapshot.context}/{len(snapshot.namespaces)} ns"
+    return ""

@@ -1,0 +1,300 @@
+"""A table that costs what it shows, not what it holds.
+
+Rows are keys (identities) in an order; what a row says is looked up and formatted only while it is visible,
+and only visible rows that read differently are painted. The cursor sits on a key: rows may move, come and
+go, and it stays on its object, or on nothing once the object is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from textual.binding import Binding, BindingType
+from textual.events import Blur, Focus, Resize
+from textual.message import Message
+from textual.strip import Strip
+
+from console.ui.cells import Span, Spans, fit_spans, strip_of
+from console.ui.widgets.line_widget import LineWidget
+
+
+class Column(NamedTuple):
+    """A column. The lowest ``rank`` is kept longest when space is short; ``grow`` shares what is left."""
+
+    title: str
+    width: int
+    cell: Callable[[Any], Spans]
+    rank: int = 0
+    grow: int = 0
+    right: bool = False
+
+
+_GAP = 1
+_STRIPS = 4096
+
+
+class Table(LineWidget, can_focus=True):
+    """See the module. ``lookup`` gives the record of a key, or None when it is gone."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", show=False),
+        Binding("down", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home", "edge(0)", show=False),
+        Binding("end", "edge(1)", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another row."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        lookup: Callable[[str], Any | None],
+        *,
+        header: bool = True,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        super().__init__(id=id)
+        self._columns = tuple(columns)
+        self._lookup = lookup
+        self._header = 1 if header else 0
+        self._keys: Sequence[str] = ()
+        self._notice: tuple[Spans, ...] = ()
+        self._top = 0
+        self._at = 0
+        self._cursor: str | None = None
+        self._greyed = False
+        self._sorted = ""
+        self._fitted: tuple[tuple[Column, int], ...] = ()
+        self._shown: dict[int, tuple[Any, ...]] = {}
+        self._strips: dict[tuple[Any, ...], Strip] = {}
+        self.always_marked = False
+
+    # What it shows
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """The keys in their order."""
+        return self._keys
+
+    @property
+    def cursor(self) -> str | None:
+        """The key under the cursor; it may be gone by now."""
+        return self._cursor
+
+    @property
+    def record(self) -> Any | None:
+        """The record under the cursor, or None when there is none or it is gone."""
+        return None if self._cursor is None else self._lookup(self._cursor)
+
+    @property
+    def room(self) -> int:
+        """How many rows fit."""
+        return max(0, self.size.height - self._header)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The positions of the first visible row and of the one after the last."""
+        return self._top, min(len(self._keys), self._top + self.room)
+
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """Replace the columns."""
+        self._columns = tuple(columns)
+        self.forget()
+
+    def set_keys(self, keys: Sequence[str]) -> None:
+        """Replace the rows and their order; the cursor stays on its key, at its place on the screen."""
+        old_at = self._at
+        self._keys = keys
+        if self._cursor is not None:
+            found = self._find(self._cursor)
+            if found is not None:
+                self._at = found
+                if self._top > 0:
+                    self._top += found - old_at
+        self._at = max(0, min(self._at, len(keys) - 1))
+        self._clamp()
+        self.sync()
+
+    def set_notice(self, lines: Sequence[Spans]) -> None:
+        """What to show instead of rows while there are none."""
+        if tuple(lines) != self._notice:
+            self._notice = tuple(lines)
+            if not self._keys:
+                self.refresh()
+
+    def set_greyed(self, greyed: bool) -> None:
+        """Show every row as old data, or not."""
+        if greyed != self._greyed:
+            self._greyed = greyed
+            self.refresh()
+
+    def set_sorted(self, title: str) -> None:
+        """Mark the column that the rows are sorted by."""
+        if title != self._sorted:
+            self._sorted = title
+            if self._header:
+                self.refresh_row(0)
+
+    def sync(self) -> None:
+        """Look at the visible rows again and repaint those that read differently."""
+        if not self.size.width:
+            return
+        for y in range(self._header, self.size.height):
+            state = self._state(y)
+            if self._shown.get(y) != state:
+                self._shown[y] = state
+                self.refresh_row(y)
+
+    def forget(self) -> None:
+        """Drop all cached lines and repaint."""
+        self._fitted = ()
+        self._shown.clear()
+        self._strips.clear()
+        self.refresh()
+
+    # Moving
+
+    def select(self, key: str | None) -> None:
+        """Put the cursor on ``key``, or on nothing."""
+        found = None if key is None else self._find(key)
+        self._cursor = key if found is not None else None
+        if found is not None:
+            self._at = found
+        self._clamp()
+        self.sync()
+        self.post_message(self.Moved())
+
+    def ensure_cursor(self) -> None:
+        """Put the cursor on the first visible row if it is on none."""
+        if self._cursor is None and self._keys:
+            self.select(self._keys[self._top])
+
+    def action_move(self, step: int) -> None:
+        """Move by rows. From a row that is gone it moves to a neighbour of its old place."""
+        if not self._keys:
+            return
+        if self._cursor is None:
+            self.ensure_cursor()
+            return
+        gone = self._find(self._cursor) is None
+        target = self._at if gone and step > 0 else self._at + step
+        self.select(self._keys[max(0, min(target, len(self._keys) - 1))])
+
+    def action_page(self, direction: int) -> None:
+        """Move by a screen of rows."""
+        self.action_move(direction * max(1, self.room - 1))
+
+    def action_edge(self, end: int) -> None:
+        """Move to the first or the last row."""
+        if self._keys:
+            self.select(self._keys[-1 if end else 0])
+
+    def _find(self, key: str) -> int | None:
+        keys = self._keys
+        if self._at < len(keys) and keys[self._at] == key:
+            return self._at
+        try:
+            return keys.index(key)
+        except ValueError:
+            return None
+
+    def _clamp(self) -> None:
+        """Keep the cursor's place in view and the view within the rows."""
+        room = self.room
+        if self._cursor is not None and room:
+            self._top = max(self._at - room + 1, min(self._top, self._at))
+        self._top = max(0, min(self._top, len(self._keys) - room))
+
+    # Painting
+
+    def _state(self, y: int) -> tuple[Any, ...]:
+        """All that decides how line ``y`` looks."""
+        index = self._top + y - self._header
+        if index >= len(self._keys):
+            return ("", self._notice_line(y))
+        key = self._keys[index]
+        record = self._lookup(key)
+        if record is None:
+            return ("", ())
+        fitted = self._fit_columns()
+        marked = key == self._cursor and (self.has_focus or self.always_marked)
+        return (key, tuple(column.cell(record) for column, _ in fitted), marked, self._greyed)
+
+    def _notice_line(self, y: int) -> Spans:
+        line = y - self._header
+        return self._notice[line] if not self._keys and line < len(self._notice) else ()
+
+    def render_line(self, y: int) -> Strip:
+        """The header, a row, a line of the notice, or nothing."""
+        width = self.size.width
+        if y < self._header:
+            return self._render_header(width)
+        state = self._shown[y] = self._state(y)
+        if state[0] == "":
+            return strip_of(((" ", "text"), *state[1]), width, self.palette)
+        strip = self._strips.get(state)
+        if strip is None:
+            if len(self._strips) > _STRIPS:
+                self._strips.clear()
+            strip = self._strips[state] = self._render_row(state, width)
+        return strip
+
+    def _render_row(self, state: tuple[Any, ...], width: int) -> Strip:
+        _, cells, marked, greyed = state
+        ellipsis = self.glyphs.ellipsis
+        spans: list[Span] = [(self.glyphs.cursor if marked else " ", "accent")]
+        for (column, size), cell in zip(self._fit_columns(), cells, strict=True):
+            if len(spans) > 1:
+                spans.append((" " * _GAP, "text"))
+            spans.extend(
+                fit_spans(cell, size, right=column.right, ellipsis=ellipsis)
+                if cell
+                else ((" " * size, "text"),)
+            )
+        return strip_of(spans, width, self.palette, selected=marked, greyed=greyed)
+
+    def _render_header(self, width: int) -> Strip:
+        spans: list[Span] = [(" ", "faint")]
+        for column, size in self._fit_columns():
+            if len(spans) > 1:
+                spans.append((" " * _GAP, "faint"))
+            mark = self.glyphs.open if column.title and column.title == self._sorted else ""
+            spans.extend(fit_spans(((column.title + mark, "faint"),), size, right=column.right))
+        return strip_of(spans, width, self.palette)
+
+    def _fit_columns(self) -> tuple[tuple[Column, int], ...]:
+        """The columns that fit, each with its width. The least important go first."""
+        if self._fitted:
+            return self._fitted
+        width = self.size.width - 1
+        kept = list(self._columns)
+        while len(kept) > 1 and sum(column.width + _GAP for column in kept) - _GAP > width:
+            kept.remove(max(reversed(kept), key=lambda column: column.rank))
+        spare = width - (sum(column.width + _GAP for column in kept) - _GAP)
+        shares = sum(column.grow for column in kept)
+        fitted: list[tuple[Column, int]] = []
+        for column in kept:
+            extra = spare * column.grow // shares if shares and spare > 0 else 0
+            fitted.append((column, column.width + extra))
+        self._fitted = tuple(fitted)
+        return self._fitted
+
+    # Events
+
+    def on_resize(self, _event: Resize) -> None:
+        """Fit the columns and the view to the new size."""
+        self._clamp()
+        self.forget()
+
+    def on_focus(self, _event: Focus) -> None:
+        """Show the cursor."""
+        self.ensure_cursor()
+        self.sync()
+
+    def on_blur(self, _event: Blur) -> None:
+        """Hide the cursor."""
+        self.sync()
