@@ -122,11 +122,10 @@ def _private_directory(parent: Path, prefix: str) -> Path:
 class PostgresServer:
     """One running server; ``folder`` holds its data, its socket and its log."""
 
-    def __init__(self, bin_dir: Path, folder: Path, settings: dict[str, str]) -> None:
+    def __init__(self, bin_dir: Path, folder: Path) -> None:
         self.bin_dir = bin_dir
         self.folder = folder
         self.data = folder / "data"
-        self.settings = settings
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -152,19 +151,9 @@ class PostgresServer:
         """Start on a free port (the same one after a restart) and wait until it answers."""
         for _attempt in range(5):
             self.port = self.port or free_port()
-            options = [part for key, value in self.settings.items() for part in ("-c", f"{key}={value}")]
             with (self.folder / "log").open("ab") as log:
                 self._process = subprocess.Popen(
-                    [
-                        self.bin_dir / "postgres",
-                        "-D",
-                        self.data,
-                        "-p",
-                        str(self.port),
-                        "-k",
-                        self.folder,
-                        *options,
-                    ],
+                    [self.bin_dir / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.folder],
                     stdout=log,
                     stderr=log,
                     cwd="/",
@@ -262,7 +251,9 @@ class PostgresFactory:
         return self._started(folder, {"max_connections": "20"})
 
     def _started(self, folder: Path, settings: dict[str, str]) -> PostgresServer:
-        server = PostgresServer(self.bin_dir, folder, settings)
+        with (folder / "data/postgresql.conf").open("a") as conf:
+            conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        server = PostgresServer(self.bin_dir, folder)
         self._servers.append(server)
         server.start()
         return server
