@@ -1,0 +1,100 @@
+"""The engine that can act: a recorder for the timeline, an observer of what happens, and a mitigator.
+
+Only this module joins them to an engine, so that the watch path has none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from console.config import APP, Config
+from console.engine.act import ActionRunner
+from console.engine.engine import Engine
+from console.engine.observer import Observer
+from console.engine.ports import PlanError
+from console.engine.record import WatchedTimeline
+from console.incident.record import declare
+from console.model.clock import Clock
+from console.timeline.entry import Entry, Kind, Source
+from console.timeline.recorder import Recorder
+
+
+class RecordedTimeline(WatchedTimeline):
+    """The followed timeline, and the recorder that writes into it: both always mean the same incident."""
+
+    def __init__(self, state_dir: Path, clock: Clock, *, drill: bool = False) -> None:
+        super().__init__(state_dir, clock)
+        self.recorder = Recorder(state_dir, clock, spool=_spool(state_dir))
+        self._drill = drill
+
+    @property
+    def health(self) -> str:
+        """ok, degraded (only the second sink takes entries) or failed."""
+        return "failed" if super().health == "failed" else self.recorder.health.state
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ok, as a sentence."""
+        return super().reason or self.recorder.health.reason
+
+    def refresh(self) -> bool:
+        """Read what is new and follow the incident with the recorder."""
+        changed = super().refresh()
+        if self.recorder.incident != self._incident_id:
+            self.recorder.attach(self._incident_id)
+        return changed
+
+    async def note(self, text: str) -> None:
+        """Write a note. Raises TimelineError when no sink takes it."""
+        if not text.strip():
+            raise PlanError("an empty note is not recorded; write a word.")
+        await asyncio.to_thread(self.recorder.record, "note", text)
+
+    async def declare(self, severity: int, title: str) -> None:
+        """Declare an incident, or change the severity of the open one. Raises TimelineError."""
+        label = f"SEV{severity}"
+        if self.incident is None:
+            await asyncio.to_thread(
+                declare, self.recorder, label, title, lead=getpass.getuser(), drill=self._drill
+            )
+        else:
+            before = f"SEV{self.incident.severity}"
+            data = {"severity": label, "before": before}
+            text = f"severity {before} -> {label}" + (f": {title}" if title else "")
+            await asyncio.to_thread(self.recorder.record, "incident.severity", text, data=data)
+        self.look_again()
+
+
+def live_engine(config: Config, clock: Clock, state_dir: Path) -> Engine:
+    """An engine with everything that a person in an incident needs; not started yet."""
+    timeline = RecordedTimeline(state_dir, clock, drill=config.drill)
+    engine = Engine(config, clock, state_dir, "drill" if config.drill else "live", timeline=timeline)
+    engine.mitigator = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir)
+
+    def record(
+        kind: Kind,
+        text: str,
+        *,
+        source: Source = "system",
+        data: Mapping[str, Any] | None = None,
+        occurred_at: datetime | None = None,
+    ) -> Entry:
+        return timeline.recorder.record(kind, text, source=source, data=data, occurred_at=occurred_at)
+
+    observer = Observer(engine.board, record, clock, recent=lambda: timeline.entries)
+    engine.attach(observer.run)
+    return engine
+
+
+def _spool(state_dir: Path) -> Path:
+    """A second place for entries, by state folder, so that two of them never mix."""
+    mark = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16]
+    return Path(platformdirs.user_cache_dir(APP)) / "spool" / mark
