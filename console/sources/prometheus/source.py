@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 from console.config import PrometheusSettings, ServiceSettings
 from console.model.clock import Clock
 from console.model.metrics import PrometheusSnapshot, QueryAnswer, Sample, ServiceMetrics
+from console.model.reading import State
+from console.model.source import Health
 from console.model.text import clean
 from console.sources.base import Publisher, Reporter, SourceError, poll
 from console.sources.prometheus import queries
@@ -54,6 +56,7 @@ class PrometheusSource:
             interval=self._settings.interval,
             timeout=ROUND_TIMEOUT,
             rng=self._rng,
+            judge=_judge,
         )
 
     async def close(self) -> None:
@@ -207,8 +210,17 @@ class PrometheusSource:
         )
 
 
+def _judge(snapshot: PrometheusSnapshot) -> tuple[Health, str, str]:
+    """LIMITED, with the first reason, when some number could not be asked."""
+    for service in snapshot.services:
+        for cell in (service.up, service.rate, service.error_ratio, service.p95):
+            if cell.state in (State.FAILED, State.DENIED):
+                return Health.LIMITED, f"{service.name}: {cell.reason}", "check the services in [prometheus]"
+    return Health.OK, "", ""
+
+
 def _single(
-    found: dict[str, list[Series]], own: Sequence[str] | dict[str, str], failures: dict[str, SourceError]
+    found: dict[str, list[Series]], own: Mapping[str, str], failures: dict[str, SourceError]
 ) -> dict[str, Series]:
     """One series a service. An own expression that gives several is not a number of the service."""
     single: dict[str, Series] = {}
