@@ -189,6 +189,11 @@ class PostgresServer:
             self._process.wait(PATIENCE)
         self._process = None
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return self._process is not None
+
     def pause(self) -> None:
         """Stop every process of the server in its tracks: sockets stay open and nothing answers."""
         self._signal(signal.SIGSTOP)

@@ -121,15 +121,17 @@ class Link:
         return self.connection.closed
 
     async def fetch(
-        self, statement: str | sql.Composed, params: Params | None = None, *, seconds: float = ANSWER_SECONDS
+        self, statement: str | sql.Composed, params: Params | None = None, *, seconds: float | None = None
     ) -> list[tuple[Any, ...]]:
-        """The rows of one statement. Raises NoAnswerError after ``seconds``, or psycopg.Error.
+        """The rows of one statement. Raises psycopg.Error, or NoAnswerError after ``seconds``.
 
         Cancelling the caller leaves the statement pending like a late one: psycopg would wait for the
         server's answer to the cancellation.
         """
+        seconds = ANSWER_SECONDS if seconds is None else seconds
         if self._pending is not None:
-            await self._settle(seconds)
+            with contextlib.suppress(psycopg.Error):
+                await self._settle(seconds)
         self._asked = time.monotonic()
         self._pending = asyncio.create_task(self._execute(statement, params))
         return await self._settle(seconds)
