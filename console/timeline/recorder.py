@@ -17,7 +17,7 @@ from console.model.clock import Clock
 from console.model.text import clean
 from console.timeline.entry import Entry, Kind, Source, TimelineError, format_time, open_intents, parse_time
 from console.timeline.file import TimelineFile, read_timeline, remote_file_system
-from console.timeline.folder import spool_path, timeline_path
+from console.timeline.folder import incident_ids, spool_path, timeline_path
 from console.timeline.identity import Identity, current_identity
 from console.timeline.spool import bring_home
 from console.timeline.tidy import tidy_data, tidy_text
@@ -87,10 +87,18 @@ class Recorder:
         )
 
     def check(self) -> Health:
-        """Find out, without recording anything, whether the sinks can be opened; return the new health."""
+        """Find out whether the sinks can be opened, and bring home what waits in the spool.
+
+        Nothing new is recorded. For the start of a console and for now and then; returns the new health.
+        """
         with self._lock:
             try:
                 self._file(timeline_path(self.state_dir, self._incident)).probe()
+                if self.spool is not None:
+                    for incident in (None, *incident_ids(self.state_dir, self.spool)):
+                        timeline = self._file(timeline_path(self.state_dir, incident))
+                        bring_home(spool_path(self.spool, incident), timeline)
+                self._write_held()
                 self._health = Health()
             except TimelineError as error:
                 self._health = Health("degraded" if self._spool_opens() else "failed", str(error))
@@ -250,10 +258,17 @@ class Recorder:
 
 
 def read_entries(state_dir: Path, incident: str | None, spool: Path | None = None) -> list[Entry]:
-    """Return the entries of a timeline followed by those that wait for it in the spool, each once."""
-    entries = list(read_timeline(timeline_path(state_dir, incident)).entries)
-    if spool is not None:
-        known = {entry.id for entry in entries}
-        waiting = read_timeline(spool_path(spool, incident)).entries
-        entries += [entry for entry in waiting if entry.id not in known]
-    return entries
+    """Return the entries of a timeline followed by those that wait for it in the spool, each once.
+
+    When the timeline cannot be read, what waits in the spool is all there is; with nothing there either,
+    raise TimelineError.
+    """
+    waiting = read_timeline(spool_path(spool, incident)).entries if spool is not None else ()
+    try:
+        entries = list(read_timeline(timeline_path(state_dir, incident)).entries)
+    except TimelineError:
+        if not waiting:
+            raise
+        entries = []
+    known = {entry.id for entry in entries}
+    return entries + [entry for entry in waiting if entry.id not in known]

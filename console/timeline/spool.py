@@ -30,6 +30,7 @@ def bring_home(spooled: Path, timeline: TimelineFile) -> list[Entry]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return []  # another console writes to it or brings it home right now
+        timeline.probe()
         waiting = read_timeline(spooled).entries
         known = {entry.id for entry in read_timeline(timeline.path).entries}
         moved = [timeline.append(entry, keep_id=True) for entry in waiting if entry.id not in known]

@@ -28,7 +28,7 @@ def entries(tmp_path: Path) -> list[Entry]:
 
 def test_the_last_correction_counts_and_is_marked(entries: list[Entry]) -> None:
     rows = corrected(entries)
-    assert [row.entry.text for row in rows][0] == "seen before"
+    assert rows[0].entry.text == "seen before"
     row = rows[1]
     assert (row.entry.text, row.original, row.entry.kind) == ("4 pods are down", "14 pods are down", "note")
     assert row.mark == "(corrected by alice at 2026-03-01T12:00:00.000Z)"

@@ -23,6 +23,10 @@ def on_disk(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
+def light(recorder: Recorder) -> str:
+    return recorder.health.state
+
+
 def block(state_dir: Path) -> None:
     """Make the state folder unusable, for root as for anybody: a file stands in its place."""
     if state_dir.exists():
@@ -112,9 +116,18 @@ def test_any_value_becomes_json(tmp_path: Path) -> None:
     for _ in range(100):
         deep = {"d": deep}
     data = {
-        "when": START, "path": tmp_path, "set": {"b", "a"}, "tuple": (1, 2), "nan": float("nan"), "big": 2**80,
-        "deep": deep, 5: "five", "struct": Identity("a", "b", "c"), "none": None, "sur": "\ud800",
-    }  # fmt: skip
+        "when": START,
+        "path": tmp_path,
+        "set": {"b", "a"},
+        "tuple": (1, 2),
+        "nan": float("nan"),
+        "big": 2**80,
+        "deep": deep,
+        5: "five",
+        "struct": Identity("a", "b", "c"),
+        "none": None,
+        "surrogate": "\ud800",
+    }
     entry = new_recorder(tmp_path).record("note", "x", data=data)  # type: ignore[arg-type]
     assert entry.data["when"] == "2026-03-01T12:00:00.000Z"
     assert entry.data["set"] == ["a", "b"]
@@ -159,11 +172,11 @@ def test_without_a_sink_nothing_is_recorded_and_the_caller_knows(tmp_path: Path)
     block(state_dir)
     with pytest.raises(TimelineError, match="cannot be written"):
         recorder.record("action.intent", "restart")
-    assert recorder.health.state == "failed"
+    assert light(recorder) == "failed"
     assert str(state_dir) in recorder.health.reason
     unblock(state_dir)
     recorder.record("action.intent", "restart")
-    assert recorder.health.state == "ok"
+    assert light(recorder) == "ok"
 
 
 def test_both_sinks_failing_is_a_refusal(tmp_path: Path) -> None:
@@ -173,7 +186,7 @@ def test_both_sinks_failing_is_a_refusal(tmp_path: Path) -> None:
     recorder = new_recorder(state_dir, spool=spool)
     with pytest.raises(TimelineError, match="Nor does the second place take it"):
         recorder.record("note", "x")
-    assert recorder.health.state == "failed"
+    assert light(recorder) == "failed"
     assert recorder.check().state == "failed"
 
 
@@ -185,13 +198,13 @@ def test_the_spool_takes_over_and_its_entries_go_home(tmp_path: Path) -> None:
     assert recorder.check().state == "degraded"
     intent = recorder.record("action.intent", f"restart token={SECRET}")
     recorder.record("note", "meanwhile")
-    assert recorder.health.state == "degraded"
+    assert light(recorder) == "degraded"
     assert "cannot be written" in recorder.health.reason
     assert [entry.text for entry in read_timeline(spool / "standby.jsonl").entries][1] == "meanwhile"
     unblock(state_dir)
     assert [entry.text for entry in read_entries(state_dir, None, spool)][-1] == "meanwhile"
     result = recorder.record("action.result", "done", ref=intent.id)
-    assert recorder.health.state == "ok"
+    assert light(recorder) == "ok"
     entries = read_timeline(state_dir / "standby.jsonl").entries
     assert [entry.text for entry in entries] == ["before", "restart token=REDACTED", "meanwhile", "done"]
     assert entries[1].id == intent.id
@@ -212,6 +225,19 @@ def test_a_spool_of_a_console_that_died_goes_home_with_the_next_one(tmp_path: Pa
     assert [entry.id for entry in second.open_intents()] == [intent.id]
     second.record("note", "next")
     assert [entry.text for entry in read_timeline(state_dir / "standby.jsonl").entries] == ["restart", "next"]
+
+
+def test_a_check_brings_home_what_waits_for_any_timeline(tmp_path: Path) -> None:
+    state_dir, spool = tmp_path / "state", tmp_path / "spool"
+    block(state_dir)
+    recorder = new_recorder(state_dir, spool=spool)
+    recorder.attach(INC)
+    recorder.record("note", "from the incident")
+    unblock(state_dir)
+    assert new_recorder(state_dir, spool=spool).check().state == "ok"
+    path = state_dir / "incidents" / INC / "timeline.jsonl"
+    assert [entry.text for entry in read_timeline(path).entries] == ["from the incident"]
+    assert verify(path).ok
 
 
 def test_an_entry_that_both_sinks_hold_goes_home_once(

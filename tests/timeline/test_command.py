@@ -1,0 +1,140 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from console.cli import main
+from console.incident.record import declare, resolve
+from tests.timeline.helpers import new_recorder
+
+SECRET = "Tr0ub4dor" + "And3"
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    """A state folder with a standby note, a resolved drill and an open incident."""
+    recorder = new_recorder(tmp_path)
+    recorder.record("note", "all quiet")
+    declare(recorder, "SEV3", "practice", drill=True)
+    resolve(recorder)
+    declare(recorder, "SEV1", "checkout <fails>")
+    recorder.record("note", f"tried password={SECRET}")
+    return tmp_path
+
+
+def test_show_prints_the_open_incident(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeline", "show", "--state-dir", str(state_dir)]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 2
+    assert out[0].startswith("2026-03-01T12:00:00Z  incident.declared  SEV1 checkout <fails>")
+    assert "tried password=REDACTED" in out[1]
+    assert (
+        main(["timeline", "show", "--json", "--incident", "INC-20260301-1", "--state-dir", str(state_dir)])
+        == 0
+    )
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["kind"] for line in lines] == ["incident.declared", "incident.resolved"]
+
+
+def test_add_writes_a_note_and_never_a_secret(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeline", "add", "restarted", f"token={SECRET}", "--state-dir", str(state_dir)]) == 0
+    assert "INC-20260301-2 3" in capsys.readouterr().out
+    text = (state_dir / "incidents" / "INC-20260301-2" / "timeline.jsonl").read_text()
+    assert "restarted token=REDACTED" in text
+    assert SECRET not in text
+    assert main(["timeline", "verify", "--state-dir", str(state_dir)]) == 0
+
+
+def test_add_reads_standard_input_and_refuses_nothing(state_dir: Path) -> None:
+    words = [sys.executable, "-m", "console.cli", "timeline", "add", "-", "--state-dir", str(state_dir)]
+    done = subprocess.run(words, input="from a pipe\n", capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run(words, input=" \n", capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing to add" in done.stderr
+    assert "from a pipe" in (state_dir / "incidents" / "INC-20260301-2" / "timeline.jsonl").read_text()
+
+
+def test_verify_names_the_first_bad_line_of_any_timeline(
+    state_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["timeline", "verify", "--state-dir", str(state_dir)]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in out] == ["standby: ok", "INC-20260301-1: ok", "INC-20260301-2: ok"]
+    path = state_dir / "incidents" / "INC-20260301-1" / "timeline.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"practice", b"Practice"))
+    assert main(["timeline", "verify", "--state-dir", str(state_dir)]) == 1
+    captured = capsys.readouterr()
+    assert "INC-20260301-1: BAD, line 1: its hash does not match" in captured.out
+    assert "standby: ok" in captured.out
+    assert main(["timeline", "verify", "--incident", "INC-20260301-2", "--state-dir", str(state_dir)]) == 0
+    capsys.readouterr()
+    assert main(["timeline", "verify", "--json", "--state-dir", str(state_dir)]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert [(item["timeline"], item["ok"]) for item in report][1] == ("INC-20260301-1", False)
+    assert report[1]["bad"][0]["line"] == 1
+
+
+@pytest.mark.parametrize("verb", ["show", "verify", "export"])
+def test_an_unknown_incident_is_exit_2(
+    state_dir: Path, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["timeline", verb, "--incident", "INC-20990101-1", "--state-dir", str(state_dir)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "the last one is INC-20260301-2" in captured.err
+    assert main(["timeline", verb, "--incident", "../..", "--state-dir", str(state_dir)]) == 2
+
+
+def test_export_keeps_to_standard_output(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeline", "export", "--format", "md", "--state-dir", str(state_dir)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("# INC-20260301-2: checkout \\<fails\\>\n")
+    assert captured.err == ""
+    words = ["timeline", "export", "--incident", "INC-20260301-1", "--state-dir", str(state_dir), "--format"]
+    assert main([*words, "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["drill"] is True
+    assert main([*words, "csv"]) == 0
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert [row[-1] for row in rows] == ["drill", "yes", "yes"]
+
+
+def test_a_bad_line_is_reported_beside_the_rest(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = state_dir / "incidents" / "INC-20260301-2" / "timeline.jsonl"
+    path.write_bytes(path.read_bytes() + b"\x1b[31mrubbish\n" + b'{"torn')
+    assert main(["timeline", "show", "--state-dir", str(state_dir)]) == 0
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 2
+    assert "line 3 is skipped: it is not an entry" in captured.err
+    assert "line 4 is skipped: it is torn" in captured.err
+    assert "\x1b" not in captured.err
+
+
+def test_incidents_lists_and_marks_drills(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["incidents", "--state-dir", str(state_dir)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "INC-20260301-1  SEV3  2026-03-01T12:00Z  resolved 2026-03-01T12:00Z  DRILL  practice",
+        "INC-20260301-2  SEV1  2026-03-01T12:00Z  investigating  checkout <fails>",
+    ]
+    assert main(["incidents", "--json", "--state-dir", str(state_dir)]) == 0
+    assert [item["drill"] for item in json.loads(capsys.readouterr().out)] == [True, False]
+
+
+def test_an_empty_state_folder_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["incidents"], ["timeline", "show"], ["timeline", "verify"], ["timeline", "export"]):
+        assert main([*words, "--state-dir", str(tmp_path / "none")]) == 0
+    assert "no incident was declared" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "standby.jsonl").mkdir()
+    words = [sys.executable, "-m", "console.cli", "timeline", "show", "--state-dir", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "cannot be read: is a directory" in done.stderr
+    assert "Traceback" not in done.stderr
