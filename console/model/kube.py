@@ -5,7 +5,7 @@ All strings are cleaned, environment values redacted, times unix seconds, memory
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -23,7 +23,10 @@ class ContainerSpec(msgspec.Struct, frozen=True, gc=False):
 
 
 class ContainerStatus(msgspec.Struct, frozen=True, gc=False):
-    """A container of a running pod. ``state`` is running, waiting or terminated, with its reason."""
+    """A container of a running pod. ``state`` is running, waiting or terminated, with its reason.
+
+    ``exit_code`` belongs to a terminated state, ``last_*`` to the termination before the present state.
+    """
 
     name: str
     image: str
@@ -36,6 +39,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, gc=False):
     last_exit_code: int | None = None
     last_finished: float | None = None
     init: bool = False
+    exit_code: int | None = None
 
 
 class Pod(msgspec.Struct, frozen=True, gc=False):
@@ -43,6 +47,8 @@ class Pod(msgspec.Struct, frozen=True, gc=False):
 
     ``reason`` is the kubectl-like status word (Running, CrashLoopBackOff, OOMKilled, Pending, Completed…);
     ``sick`` and ``why`` say whether and why the pod needs attention (a Completed job is not sick).
+    ``owner`` is the direct controller as ``Kind/name`` with ``owner_uid``; ``message`` the server's own
+    explanation of the phase; ``deleted`` when the grace period of a terminating pod ends.
     """
 
     uid: str
@@ -71,6 +77,9 @@ class Pod(msgspec.Struct, frozen=True, gc=False):
     cpu_limit: float | None = None
     memory_limit: int | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    owner_uid: str = ""
+    message: str = ""
+    deleted: float | None = None
 
 
 class Revision(msgspec.Struct, frozen=True, gc=False):
@@ -99,7 +108,9 @@ class Workload(msgspec.Struct, frozen=True, gc=False):
     """A Deployment, StatefulSet, DaemonSet or Job as a row of the pods pane.
 
     ``pods`` counts what exists, ``sick_pods`` those that need attention; ``managed_by`` names the GitOps
-    owner ("Argo CD app shop"), ``hpa`` the autoscaler that would undo a scale.
+    owner ("Argo CD app shop"), ``hpa`` the autoscaler that would undo a scale. A pod without a controller
+    is a row of kind Pod; pods of a controller that cannot be seen make a row without resource_version.
+    For a Job, ``ready`` counts completions, ``available`` active pods, and ``finished`` is when it ended.
     """
 
     uid: str
@@ -137,6 +148,7 @@ class Workload(msgspec.Struct, frozen=True, gc=False):
     memory: int | None = None
     cpu_limit: float | None = None
     memory_limit: int | None = None
+    finished: float | None = None
 
     @property
     def key(self) -> str:
@@ -220,3 +232,33 @@ class KubeSnapshot(msgspec.Struct, frozen=True):
     denied: Mapping[str, str]
     synced: frozenset[str]
     metrics: bool = False
+
+
+SUSPECT = 6 * 3600.0
+"""Seconds before the trouble within which a release may have caused it."""
+
+
+def preferred_revision(
+    revisions: Iterable[Revision], current: Revision | None, trouble_at: float | None = None
+) -> Revision | None:
+    """The revision to return to: the newest of before the trouble whose images are not under suspicion.
+
+    Under suspicion are the images of ``current``, and of the revision that was in force when the trouble
+    began (``trouble_at``, unix seconds), if it was made within SUSPECT of it. A restart or a changed
+    variable makes a revision too, with the same bad image: hence images, not numbers. A revision that still
+    has ready pods, as in the middle of a stuck rollout, is preferred to one that has none. None when no
+    revision with another image is left.
+    """
+    newest_first = sorted(revisions, key=lambda revision: revision.number, reverse=True)
+    if current is None and newest_first:
+        current = newest_first[0]
+    suspects = {current.images} if current is not None else set()
+    if trouble_at is not None:
+        before = [revision for revision in newest_first if revision.created <= trouble_at]
+        in_force = max(before, key=lambda revision: revision.created, default=None)
+        if in_force is not None and in_force.created >= trouble_at - SUSPECT:
+            suspects.add(in_force.images)
+        newest_first = before
+    candidates = [revision for revision in newest_first if revision.images not in suspects]
+    serving = [revision for revision in candidates if revision.ready > 0]
+    return next(iter(serving or candidates), None)

@@ -1,0 +1,202 @@
+"""One connection to one pinned context: raw bytes in and out, and read-only unless opened otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from console import __version__
+from console.config import ClusterSettings
+from console.model.clock import Clock
+from console.sources.kubernetes.errors import KubeError, ReadOnlyError, StalledError, no_answer, refusal
+
+if TYPE_CHECKING:
+    from console.sources.kubernetes.credentials import Credentials
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+EXPIRY_MARGIN = 30.0
+"""Credentials are renewed this many seconds before they end."""
+_BUFFER = 2**18
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Never reached through the environment's proxy, as with kubectl."""
+_GET_THAT_ACTS = frozenset({"exec", "attach", "portforward", "proxy"})
+
+
+class Response(msgspec.Struct, frozen=True):
+    """A complete, successful answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Connection:
+    """A session with one API server as one user.
+
+    ``context``, ``server`` and ``namespace`` (the context's default) never change. Every request passes
+    ``_open``, which refuses whatever could change something unless ``writable`` is true.
+    """
+
+    def __init__(self, credentials: Credentials, clock: Clock, *, writable: bool = False) -> None:
+        self.context = credentials.context
+        self.server = credentials.server
+        self.namespace = credentials.namespace
+        self.writable = writable
+        self._host = urlsplit(self.server).netloc
+        self._credentials = credentials
+        self._clock = clock
+        self._refreshing = asyncio.Lock()
+        self._generation = 0
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            headers={"User-Agent": f"warroom/{__version__}", "Accept": "application/json"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=urlsplit(self.server).hostname not in _LOOPBACK,
+            read_bufsize=_BUFFER,
+        )
+
+    async def get(
+        self, path: str, params: Mapping[str, str] | None = None, *, timeout: float = READ_SECONDS
+    ) -> bytes:
+        """The body of a GET. ``timeout`` is seconds without any byte. Raises KubeError."""
+        return (await self.request("GET", path, params=params, timeout=timeout)).body
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, params: Mapping[str, str] | None = None, *, stall: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The body of a GET as chunks while it comes in.
+
+        Silence of more than ``stall`` seconds raises StalledError, a cut connection KubeError.
+        """
+        what = f"GET {path}"
+        async with self._open("GET", path, params, None, {}, stall) as response:
+            if response.status != 200:
+                raise refusal(response.status, response.headers, await response.read(), what)
+            yield response.content.iter_any()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float = READ_SECONDS,
+    ) -> Response:
+        """One request with a complete answer; ``body`` is bytes or what JSON can hold.
+
+        Raises KubeError for every status but 2xx, and ReadOnlyError for anything but a read on a
+        connection that was not opened as writable.
+        """
+        data = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
+        sent = {**(headers or {}), **({"Content-Type": content_type} if data is not None else {})}
+        async with self._open(method, path, params, data, sent, timeout) as response:
+            content = await response.read()
+            if not 200 <= response.status < 300:
+                raise refusal(response.status, response.headers, content, f"{method} {path}")
+            return Response(response.status, response.headers, content)
+
+    async def close(self) -> None:
+        """Close all sockets."""
+        await self._session.close()
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        read_timeout: float,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The one way to the server: guards, authenticates, renews credentials once, translates failures."""
+        self._guard(method, path)
+        if self._expiring():
+            await self._refresh(self._generation)
+        generation = self._generation
+        try:
+            response = await self._send(method, path, params, data, headers, read_timeout)
+            if response.status == 401:
+                response.release()
+                await self._refresh(generation)
+                response = await self._send(method, path, params, data, headers, read_timeout)
+        except (aiohttp.ClientError, OSError) as error:
+            raise no_answer(error, self._host) from None
+        async with response:
+            try:
+                yield response
+            except aiohttp.SocketTimeoutError:
+                raise StalledError(
+                    f"{self._host} has been silent for {read_timeout:g} s", "it is asked again"
+                ) from None
+            except (aiohttp.ClientError, OSError) as error:
+                raise no_answer(error, self._host) from None
+
+    def _guard(self, method: str, path: str) -> None:
+        if self.writable:
+            return
+        if method != "GET" or not _GET_THAT_ACTS.isdisjoint(path.split("/")):
+            raise ReadOnlyError(
+                f"{method} {path} is refused: this connection may only read",
+                "start the console without watch mode to change something",
+            )
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        read_timeout: float,
+    ) -> aiohttp.ClientResponse:
+        credentials = self._credentials
+        return await self._session.request(
+            method,
+            URL(self.server + path, encoded=True),
+            params=params,
+            data=data,
+            headers={**headers, **credentials.headers},
+            ssl=credentials.tls,
+            server_hostname=credentials.server_name,
+            proxy=credentials.proxy,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=read_timeout),
+        )
+
+    def _expiring(self) -> bool:
+        expires = self._credentials.expires
+        return expires is not None and self._clock.now().timestamp() > expires - EXPIRY_MARGIN
+
+    async def _refresh(self, generation: int) -> None:
+        """Renew the credentials, once for all requests that found them wanting at the same time."""
+        async with self._refreshing:
+            if generation == self._generation:
+                await self._credentials.refresh()
+                self._generation += 1
+
+
+async def open_connection(settings: ClusterSettings, *, writable: bool = False, clock: Clock) -> Connection:
+    """Resolve the context of ``settings`` once and open a session; nothing is sent to the server yet.
+
+    Only ``console.mitigations`` passes ``writable=True``. Raises KubeError.
+    """
+    # Half a second of imports, in a thread so that the other sources go on meanwhile.
+    module = await asyncio.to_thread(importlib.import_module, "console.sources.kubernetes.credentials")
+    return Connection(await module.load_credentials(settings), clock, writable=writable)
+
+
+__all__ = ["Connection", "KubeError", "ReadOnlyError", "Response", "StalledError", "open_connection"]

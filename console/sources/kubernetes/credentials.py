@@ -1,0 +1,224 @@
+# mypy: disable-error-code="no-untyped-call"
+"""Who the console is towards one cluster: the pinned context with its address, TLS and credentials.
+
+The context is resolved once. A refresh reads credentials anew (kubeconfig, token file, exec plugin), but
+only for the same context, server and user: a context switched by another shell has no effect, and one that
+was redefined is refused. This module loads the Kubernetes client; import it only to open a connection.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config.config_exception import ConfigException
+from kubernetes.aio.config.incluster_config import InClusterConfigLoader
+from kubernetes.aio.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
+
+from console.config import ClusterSettings
+from console.sources.kubernetes.errors import KubeError
+from console.sources.kubernetes.execplugin import run_plugin
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its own token, CA and namespace."""
+TOKEN_FILE_SECONDS = 60.0
+"""A service account's token file is rotated under us; it is read again this often, as the clients do."""
+
+
+class Credentials(Protocol):
+    """What a connection needs to know; ``refresh`` replaces ``headers``, ``tls`` and ``expires``."""
+
+    context: str
+    server: str
+    namespace: str
+    proxy: str | None
+    server_name: str | None
+    headers: Mapping[str, str]
+    tls: ssl.SSLContext | bool
+    expires: float | None
+
+    async def refresh(self) -> None:
+        """Read or make the credentials anew. Raises KubeError."""
+        ...
+
+
+async def load_credentials(settings: ClusterSettings) -> Credentials:
+    """The credentials of the context that ``settings`` names. Raises KubeError with what to do."""
+    if settings.in_cluster or (_kubeconfig(settings) is None and "KUBERNETES_SERVICE_HOST" in os.environ):
+        found: Credentials = _InCluster()
+    else:
+        found = _FromKubeconfig(settings)
+    await found.refresh()
+    return found
+
+
+def _kubeconfig(settings: ClusterSettings) -> str | None:
+    """The kubeconfig path or path list that applies, None when no such file exists."""
+    if settings.kubeconfig is not None:
+        return str(settings.kubeconfig)
+    paths = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    present = [path for path in paths.split(os.pathsep) if path and Path(path).expanduser().is_file()]
+    return os.pathsep.join(present) or None
+
+
+class _FromKubeconfig:
+    """A context of the kubeconfig files."""
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        paths = _kubeconfig(settings)
+        if paths is None:
+            raise KubeError(
+                "there is no kubeconfig file", "set KUBECONFIG, give --kubeconfig, or configure kubernetes"
+            )
+        self._paths = paths
+        self._identity: tuple[str, str] | None = None
+        self.context = settings.context or ""
+        self.server = ""
+        self.namespace = "default"
+        self.proxy: str | None = None
+        self.server_name: str | None = None
+        self.headers: Mapping[str, str] = {}
+        self.tls: ssl.SSLContext | bool = True
+        self.expires: float | None = None
+
+    async def refresh(self) -> None:
+        try:
+            await self._load()
+        except KubeError:
+            raise
+        except Exception as error:  # a damaged file fails in whatever way the client's loader meets it
+            what = f"context {self.context}" if self.context else "the current context"
+            raise KubeError(
+                f"{what} of {self._paths} cannot be used: {error}",
+                "check it with kubectl config get-contexts and kubectl config view",
+            ) from None
+
+    async def _load(self) -> None:
+        merged = self._merged()
+        if not self.context:
+            self.context = str(merged["current-context"])
+        loader = _Loader(merged, self.context)
+        target = Configuration()
+        await loader.load_and_set(target)
+        identity = (str(target.host), loader.user_name)
+        if self._identity is not None and identity != self._identity:
+            raise ConfigException("it now points to another server or user; start the console anew to use it")
+        self._identity = identity
+        self.server = str(target.host)
+        self.namespace = loader.namespace
+        self.proxy = target.proxy
+        self.server_name = target.tls_server_name
+        self.headers = _headers(target, loader.impersonation)
+        self.tls = _tls(target)
+        self.expires = loader.expires
+
+    def _merged(self) -> ConfigNode:
+        merged: ConfigNode | None = KubeConfigMerger(self._paths).config
+        if merged is None:
+            raise ConfigException("the file does not exist or is empty")
+        return merged
+
+
+class _Loader(KubeConfigLoader):
+    """The client's loader, with an exec plugin that says why it failed, and users that may be absent."""
+
+    _user: Any
+    _cluster: Any
+
+    def __init__(self, merged: ConfigNode, context: str) -> None:
+        super().__init__(config_dict=merged, active_context=context, config_base_path=None)
+        if self._user is None:
+            self._user = ConfigNode("user", {})
+        self.expires: float | None = None
+
+    @property
+    def user_name(self) -> str:
+        """The user entry of the context."""
+        return str(self.current_context["context"].get("user", ""))
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the context."""
+        return str(self.current_context["context"].get("namespace") or "default")
+
+    @property
+    def impersonation(self) -> dict[str, str]:
+        """The headers for ``as`` and ``as-uid`` of the user entry."""
+        user: Mapping[str, Any] = self._user.value
+        if user.get("as-groups") or user.get("as-user-extra"):
+            raise ConfigException("impersonation with as-groups or as-user-extra is not supported")
+        named = {"Impersonate-User": user.get("as"), "Impersonate-Uid": user.get("as-uid")}
+        return {name: str(value) for name, value in named.items() if value}
+
+    async def load_from_exec_plugin(self) -> bool:
+        """Run the plugin and take its token or client certificate."""
+        base = self._get_base_path(self._user.path)
+        credential = await run_plugin(self._user["exec"].value, Path(base), self._cluster.value)
+        self.expires = credential.expires
+        if credential.token:
+            self.token = f"Bearer {credential.token}"
+        else:
+            self.cert_file = credential.certificate_file
+            self.key_file = credential.key_file
+        return True
+
+
+class _InCluster:
+    """The service account of the pod that the console runs in."""
+
+    def __init__(self) -> None:
+        self.context = "in-cluster"
+        self.server = ""
+        self.namespace = "default"
+        self.proxy: str | None = None
+        self.server_name: str | None = None
+        self.headers: Mapping[str, str] = {}
+        self.tls: ssl.SSLContext | bool = True
+        self.expires: float | None = None
+
+    async def refresh(self) -> None:
+        target = Configuration()
+        loader = InClusterConfigLoader(
+            token_filename=str(SERVICE_ACCOUNT / "token"),
+            cert_filename=str(SERVICE_ACCOUNT / "ca.crt"),
+            try_refresh_token=False,
+        )
+        try:
+            loader.load_and_set(target)
+            self.tls = _tls(target)
+        except (ConfigException, OSError) as error:
+            raise KubeError(
+                f"the service account of this pod cannot be used: {error}",
+                "run inside a pod with a mounted service account token, or set in_cluster = false",
+            ) from None
+        self.server = str(target.host)
+        self.headers = _headers(target, {})
+        self.expires = datetime.now(UTC).timestamp() + TOKEN_FILE_SECONDS
+        namespace = SERVICE_ACCOUNT / "namespace"
+        if namespace.is_file():
+            self.namespace = namespace.read_text(encoding="utf-8").strip() or "default"
+
+
+def _headers(target: Configuration, more: Mapping[str, str]) -> dict[str, str]:
+    token = target.api_key.get("BearerToken")
+    return {**({"Authorization": str(token).strip()} if token else {}), **more}
+
+
+def _tls(target: Configuration) -> ssl.SSLContext | bool:
+    if urlsplit(str(target.host)).scheme != "https":
+        return True
+    context = ssl.create_default_context(cafile=target.ssl_ca_cert)
+    # Python 3.13 demands extensions that the CAs of many clusters lack; no Kubernetes client insists on them.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if target.cert_file:
+        context.load_cert_chain(target.cert_file, keyfile=target.key_file)
+    if not target.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,108 @@
+"""What pods use, from metrics.k8s.io where a cluster has it: polled slowly, for it moves once a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from console.model.quantity import cores, size
+from console.sources.base import backoff
+from console.sources.kubernetes.connection import Connection
+from console.sources.kubernetes.errors import KubeError, garbled
+from console.sources.kubernetes.kinds import path
+from console.sources.kubernetes.store import Store, Usage
+from console.sources.kubernetes.watch import PAGE, STEP
+from console.sources.kubernetes.wire import Metadata, Page, Quantities, Wire
+
+INTERVAL = 20.0
+"""Seconds between two readings; a metrics server measures every 15 to 60 s."""
+ABSENT = 300.0
+"""Seconds until a cluster without metrics, or one that refuses them, is asked again."""
+ROOT = "/apis/metrics.k8s.io/v1beta1"
+
+
+class _Container(Wire):
+    usage: Quantities | None = None
+
+
+class _PodMetrics(Wire):
+    metadata: Metadata = msgspec.field(default_factory=Metadata)
+    containers: list[_Container] | None = None
+
+
+_PAGE = msgspec.json.Decoder(Page[_PodMetrics])
+
+
+class MetricsPoll:
+    """Reads the usage of all pods of some namespaces (``(None,)``: of all) into the store until cancelled.
+
+    ``error`` is why there is none, None when there is or when the cluster just has no metrics API.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        namespaces: tuple[str | None, ...],
+        store: Store,
+        changed: Callable[[], None],
+        rng: random.Random,
+    ) -> None:
+        self.error: KubeError | None = None
+        self._connection = connection
+        self._namespaces = namespaces
+        self._store = store
+        self._changed = changed
+        self._rng = rng
+
+    async def run(self) -> None:
+        """Poll for ever; no error ends it."""
+        failures = 0
+        while True:
+            try:
+                usage = await self._read()
+            except KubeError as error:
+                failures += 1
+                absent = error.status in (403, 404)
+                await self._apply({}, False)
+                self.error = None if error.status == 404 else error
+                self._changed()
+                pause = ABSENT if absent else backoff(failures, self._rng, base=INTERVAL, ceiling=120.0)
+                await asyncio.sleep(max(pause, error.retry_after or 0.0))
+            else:
+                failures = 0
+                self.error = None
+                await self._apply(usage, True)
+                await asyncio.sleep(INTERVAL * (0.9 + self._rng.random() / 5))
+
+    async def _read(self) -> dict[tuple[str, str], Usage]:
+        usage: dict[tuple[str, str], Usage] = {}
+        for namespace in self._namespaces:
+            body = await self._connection.get(path(ROOT, "pods", namespace))
+            try:
+                page = _PAGE.decode(body)
+            except msgspec.MsgspecError as error:
+                raise garbled("pod metrics", error) from None
+            for index, item in enumerate(page.items or (), start=1):
+                values = [container.usage or {} for container in item.containers or ()]
+                usage[(item.metadata.namespace, item.metadata.name)] = (
+                    sum(cores(str(value.get("cpu", "0"))) or 0.0 for value in values),
+                    sum(size(str(value.get("memory", "0"))) or 0 for value in values),
+                )
+                if index % PAGE == 0:
+                    await asyncio.sleep(0)
+        return usage
+
+    async def _apply(self, usage: dict[tuple[str, str], Usage], present: bool) -> None:
+        if not present and not self._store.metrics:
+            return
+        self._store.metrics = present
+        self._store.touched = True
+        self._store.set_usage(usage)
+        uids = self._store.pod_uids
+        for start in range(0, len(uids), STEP):
+            self._store.use(uids[start : start + STEP])
+            await asyncio.sleep(0)
+        self._changed()

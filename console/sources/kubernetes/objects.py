@@ -1,0 +1,87 @@
+"""Nodes, autoscalers, disruption budgets and events from the wire to the records of the model."""
+
+from __future__ import annotations
+
+from console.model.kube import Event, Hpa, Node, Pdb
+from console.model.quantity import cores, size
+from console.model.redact import redact
+from console.sources.kubernetes import wire_objects as shapes
+from console.sources.kubernetes.text import created, pairs, seconds, text, word
+
+_PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+
+
+def project_node(raw: shapes.Node) -> Node:
+    """A node. It is ready when its Ready condition says True; Unknown is what a lost kubelet leaves."""
+    status = raw.status or shapes.NodeStatus()
+    allocatable = status.allocatable or {}
+    conditions = {condition.type: condition for condition in status.conditions or ()}
+    ready = conditions.get("Ready")
+    why = ""
+    if ready is None:
+        why = "has not reported its condition"
+    elif ready.status != "True":
+        why = text(f"{ready.reason or 'NotReady'}: {ready.message or ready.status}")
+    return Node(
+        uid=raw.metadata.uid,
+        name=word(raw.metadata.name),
+        ready=ready is not None and ready.status == "True",
+        unschedulable=bool(raw.spec and raw.spec.unschedulable),
+        pressures=tuple(
+            kind for kind in _PRESSURES if kind in conditions and conditions[kind].status == "True"
+        ),
+        cpu=cores(str(allocatable.get("cpu", "0"))) or 0.0,
+        memory=size(str(allocatable.get("memory", "0"))) or 0,
+        version=word(status.node_info.kubelet_version if status.node_info else ""),
+        why=why,
+    )
+
+
+def project_hpa(raw: shapes.Hpa) -> Hpa:
+    """An autoscaler; the minimum is 1 where it is not set, as the server has it."""
+    spec, status = raw.spec or shapes.HpaSpec(), raw.status or shapes.HpaStatus()
+    target = spec.scale_target_ref or shapes.ScaleTarget()
+    return Hpa(
+        uid=raw.metadata.uid,
+        namespace=word(raw.metadata.namespace),
+        name=text(raw.metadata.name),
+        workload=word(f"{target.kind}/{target.name}"),
+        minimum=1 if spec.min_replicas is None else spec.min_replicas,
+        maximum=spec.max_replicas,
+        current=status.current_replicas,
+        desired=status.desired_replicas,
+    )
+
+
+def project_pdb(raw: shapes.Pdb) -> Pdb:
+    """A disruption budget with the numbers of its controller."""
+    status = raw.status or shapes.PdbStatus()
+    selector = raw.spec.selector if raw.spec is not None else None
+    return Pdb(
+        uid=raw.metadata.uid,
+        namespace=word(raw.metadata.namespace),
+        name=text(raw.metadata.name),
+        allowed=status.disruptions_allowed,
+        healthy=status.current_healthy,
+        desired_healthy=status.desired_healthy,
+        expected=status.expected_pods,
+        selector=pairs(selector.match_labels if selector is not None else None),
+    )
+
+
+def project_event(raw: shapes.Event) -> Event:
+    """A Warning event. Times come from whichever of the old and new fields the reporter has filled."""
+    about = raw.involved_object or shapes.ObjectReference()
+    series = raw.series or shapes.EventSeries()
+    once = seconds(raw.event_time) or created(raw.metadata)
+    first = seconds(raw.first_timestamp) or once
+    return Event(
+        uid=raw.metadata.uid,
+        namespace=word(about.namespace or raw.metadata.namespace),
+        about=word(f"{about.kind}/{about.name}"),
+        reason=word(raw.reason),
+        message=text(redact(raw.message or ""), 600),
+        count=max(raw.count or 1, series.count),
+        first=first,
+        last=max(first, seconds(raw.last_timestamp) or 0.0, seconds(series.last_observed_time) or 0.0),
+    )

@@ -1,0 +1,168 @@
+"""Pods from the wire to ``console.model.kube.Pod``, with the status word kubectl would print."""
+
+from __future__ import annotations
+
+from console.model.kube import ContainerStatus, Pod
+from console.model.quantity import cores, size
+from console.sources.kubernetes import wire
+from console.sources.kubernetes.text import controller, created, pairs, seconds, text, word
+
+_EMPTY_SPEC = wire.PodSpec()
+_EMPTY_STATUS = wire.PodStatus()
+
+
+def project_pod(raw: wire.Pod, workload: str) -> Pod:
+    """A pod record that is not judged yet (see ``sickness``) and carries no usage yet (see ``metrics``)."""
+    metadata = raw.metadata
+    spec = raw.spec or _EMPTY_SPEC
+    status = raw.status or _EMPTY_STATUS
+    owner = controller(metadata)
+    mains = status.container_statuses or ()
+    containers = tuple(_container(item, init=False) for item in mains)
+    if status.init_container_statuses:
+        containers = (*(_container(item, init=True) for item in status.init_container_statuses), *containers)
+    ready = _condition(status, "Ready")
+    return Pod(
+        uid=metadata.uid,
+        namespace=word(metadata.namespace),
+        name=text(metadata.name),
+        resource_version=text(metadata.resource_version),
+        workload=workload,
+        owner=word(f"{owner.kind}/{owner.name}") if owner else "",
+        phase=word(status.phase or "Unknown"),
+        reason=word(status_word(raw)),
+        ready=ready is not None and ready.status == "True",
+        ready_containers=sum(1 for item in mains if item.ready),
+        restarts=sum(item.restart_count for item in mains),
+        created=created(metadata),
+        node=word(spec.node_name),
+        ip=text(status.pod_ip),
+        template_hash=word((metadata.labels or {}).get("pod-template-hash")),
+        last_restart=max(
+            (c.last_finished for c in containers if c.restarts and c.last_finished), default=None
+        ),
+        terminating=metadata.deletion_timestamp is not None,
+        containers=containers,
+        cpu_limit=_limit(spec, "cpu"),
+        memory_limit=_memory_limit(spec),
+        labels=pairs(metadata.labels),
+        owner_uid=word(owner.uid) if owner else "",
+        message=_message(status),
+        deleted=seconds(metadata.deletion_timestamp),
+    )
+
+
+def _container(raw: wire.PodContainerStatus, *, init: bool) -> ContainerStatus:
+    state = raw.state
+    name, reason, message, exit_code = "waiting", "", "", None
+    if state is not None:
+        if state.running is not None:
+            name = "running"
+        elif state.terminated is not None:
+            ended = state.terminated
+            name, reason, message = "terminated", word(ended.reason), text(ended.message)
+            exit_code = ended.exit_code
+        elif state.waiting is not None:
+            reason, message = word(state.waiting.reason), text(state.waiting.message)
+    last = raw.last_state.terminated if raw.last_state is not None else None
+    return ContainerStatus(
+        name=word(raw.name),
+        image=word(raw.image),
+        ready=raw.ready,
+        restarts=raw.restart_count,
+        state=name,
+        reason=reason,
+        message=message,
+        last_reason=word(last.reason) if last is not None else "",
+        last_exit_code=last.exit_code if last is not None else None,
+        last_finished=seconds(last.finished_at) if last is not None else None,
+        init=init,
+        exit_code=exit_code,
+    )
+
+
+def _condition(status: wire.PodStatus, kind: str) -> wire.Condition | None:
+    for condition in status.conditions or ():
+        if condition.type == kind:
+            return condition
+    return None
+
+
+def _message(status: wire.PodStatus) -> str:
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled is not None and scheduled.status == "False" and scheduled.reason == "Unschedulable":
+        return text(f"Unschedulable: {scheduled.message or 'no node fits'}")
+    return text(status.message)
+
+
+def _limit(spec: wire.PodSpec, name: str) -> float | None:
+    """The sum of a limit over all containers; None when one of them is unlimited."""
+    total = 0.0
+    for container in spec.containers or ():
+        limits = container.resources.limits if container.resources is not None else None
+        value = cores(str(limits[name])) if limits and name in limits else None
+        if value is None:
+            return None
+        total += value
+    return total or None
+
+
+def _memory_limit(spec: wire.PodSpec) -> int | None:
+    total = _limit(spec, "memory")
+    return None if total is None else size(str(int(total)))
+
+
+def status_word(raw: wire.Pod) -> str:
+    """The STATUS column of ``kubectl get pods``, by the rules of printPod in kubernetes/pkg/printers."""
+    status = raw.status or _EMPTY_STATUS
+    result = status.reason or status.phase or "Unknown"
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled is not None and scheduled.reason == "SchedulingGated":
+        result = "SchedulingGated"
+    result = _init_word(raw) or _main_word(status, result)
+    if raw.metadata.deletion_timestamp is not None:
+        if status.reason == "NodeLost":
+            return "Unknown"
+        if status.phase not in ("Succeeded", "Failed"):
+            return "Terminating"
+    return result
+
+
+def _init_word(raw: wire.Pod) -> str:
+    """``Init:…`` while an init container holds the pod up, else an empty string."""
+    inits = (raw.spec or _EMPTY_SPEC).init_containers or []
+    sidecars = {item.name for item in inits if item.restart_policy == "Always"}
+    for index, item in enumerate((raw.status or _EMPTY_STATUS).init_container_statuses or ()):
+        state = item.state or wire.ContainerState()
+        if state.terminated is not None and state.terminated.exit_code == 0:
+            continue
+        if item.name in sidecars and item.started:
+            continue
+        if state.terminated is not None:
+            return f"Init:{_ending(state.terminated)}"
+        if state.waiting is not None and state.waiting.reason not in (None, "", "PodInitializing"):
+            return f"Init:{state.waiting.reason}"
+        return f"Init:{index}/{len(inits)}"
+    return ""
+
+
+def _main_word(status: wire.PodStatus, result: str) -> str:
+    running = False
+    for item in reversed(status.container_statuses or []):
+        state = item.state or wire.ContainerState()
+        if state.waiting is not None and state.waiting.reason:
+            result = state.waiting.reason
+        elif state.terminated is not None:
+            result = _ending(state.terminated)
+        elif item.ready and state.running is not None:
+            running = True
+    if result == "Completed" and running:
+        ready = _condition(status, "Ready")
+        return "Running" if ready is not None and ready.status == "True" else "NotReady"
+    return result
+
+
+def _ending(ended: wire.Terminated) -> str:
+    if ended.reason:
+        return ended.reason
+    return f"Signal:{ended.signal}" if ended.signal else f"ExitCode:{ended.exit_code}"

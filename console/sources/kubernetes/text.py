@@ -1,0 +1,56 @@
+"""Small projections shared by all kinds: cleaned and interned strings, times, labels, controllers."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+
+from console.model.text import clean
+from console.sources.kubernetes.wire import Metadata, OwnerReference
+
+Pairs = tuple[tuple[str, str], ...]
+
+_SHARED_LIMIT = 20_000
+_shared: dict[Pairs, Pairs] = {}
+
+
+def text(value: str | None, limit: int = 300) -> str:
+    """``value`` cleaned; the short plain ASCII of nearly every name skips the work."""
+    if not value:
+        return ""
+    if len(value) <= limit and value.isascii() and value.isprintable():
+        return value
+    return clean(value, limit)
+
+
+def word(value: str | None) -> str:
+    """``value`` cleaned and interned, for the names that thousands of objects share."""
+    return sys.intern(text(value)) if value else ""
+
+
+def seconds(value: datetime | None) -> float | None:
+    """A time as unix seconds."""
+    return None if value is None else value.timestamp()
+
+
+def created(metadata: Metadata) -> float:
+    """When an object was created, 0 where the server does not say."""
+    return seconds(metadata.creation_timestamp) or 0.0
+
+
+def pairs(mapping: dict[str, str] | None) -> Pairs:
+    """A label mapping as sorted pairs; equal ones are one object, since replicas carry the same labels."""
+    if not mapping:
+        return ()
+    made = tuple(sorted((word(key), word(value)) for key, value in mapping.items()))
+    if len(_shared) > _SHARED_LIMIT:
+        _shared.clear()
+    return _shared.setdefault(made, made)
+
+
+def controller(metadata: Metadata) -> OwnerReference | None:
+    """The owner that is the controller, if there is one."""
+    for owner in metadata.owner_references or ():
+        if owner.controller:
+            return owner
+    return None

@@ -1,0 +1,239 @@
+"""Keeping one kind current: list in pages, watch from there, and go on after whatever goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
+
+import msgspec
+
+from console.sources.base import backoff
+from console.sources.kubernetes.connection import Connection
+from console.sources.kubernetes.errors import KubeError, StalledError, garbled, refusal
+from console.sources.kubernetes.kinds import Kind, path
+from console.sources.kubernetes.wire import ErrorEvent
+
+PAGE = 500
+"""Objects a page: decoding this many pods takes about 10 ms, so that keys are answered in between."""
+STEP = 100
+"""Objects projected before others get a turn."""
+LINE_LIMIT = 32 * 2**20
+"""Bytes of one watch event; etcd takes no object beyond 1.5 MiB."""
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """The times of a watch in seconds.
+
+    A server sends a bookmark about once a minute, so silence for ``stall`` means that nobody is there.
+    ``watch`` bounds how long one watch is asked for; ``refused`` is the pause after a 403 or a missing API.
+    """
+
+    watch: tuple[float, float] = (240.0, 300.0)
+    stall: float = 90.0
+    base: float = 0.5
+    ceiling: float = 15.0
+    refused: float = 120.0
+
+
+class Sink(Protocol):
+    """Where a watch puts what it learns."""
+
+    def put(self, kind: str, raw: Any) -> None:
+        """One object, new or changed."""
+        ...
+
+    def remove(self, kind: str, uid: str) -> None:
+        """One object is gone."""
+        ...
+
+    def retain(self, kind: str, namespace: str | None, seen: Collection[str]) -> None:
+        """A list is complete; what is not in it is gone."""
+        ...
+
+
+class Recovery:
+    """Wakes those who wait to try again as soon as one of them got through."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        """Sleep, or less when somebody gets through."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return
+
+    def announce(self) -> None:
+        """Somebody got through."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+
+class Watcher:
+    """Lists and watches one kind in one namespace (None: all of them) until cancelled.
+
+    ``error`` is why it is not current, None when it is; ``listed`` whether one list has been complete.
+    ``changed`` is called after every step that may matter to a reader.
+    """
+
+    def __init__(
+        self,
+        kind: Kind[Any],
+        namespace: str | None,
+        connection: Connection,
+        sink: Sink,
+        changed: Callable[[], None],
+        recovery: Recovery,
+        rng: random.Random,
+        pace: Pace,
+    ) -> None:
+        self.kind = kind
+        self.namespace = namespace
+        self.error: KubeError | None = None
+        self.listed = False
+        self.absent = False
+        self._connection = connection
+        self._sink = sink
+        self._changed = changed
+        self._recovery = recovery
+        self._rng = rng
+        self._pace = pace
+        self._root = 0
+        self._version: str | None = None
+        self._lived = False
+
+    @property
+    def live(self) -> bool:
+        """Whether what is known of the kind is current."""
+        return self.listed and self.error is None
+
+    async def run(self) -> None:
+        """Read for ever; no error ends it."""
+        failures = 0
+        while True:
+            self._lived = False
+            try:
+                if self._version is None:
+                    self._version = await self._list()
+                await self._watch(self._version)
+                error: KubeError | None = None
+            except StalledError as stalled:
+                error = None if self._lived else stalled
+            except KubeError as refused:
+                error = refused
+            except msgspec.MsgspecError as broken:
+                error = garbled(f"{self.kind.name} of {self._connection.server}", broken)
+                self._version = None
+            failures = 0 if self._lived else failures + 1
+            await self._pause(error, failures)
+
+    async def _pause(self, error: KubeError | None, failures: int) -> None:
+        if error is not None and error.status == 410:
+            self._version = None
+            error = None
+        if error is None or (self._lived and error.status == 0):
+            # An end that was announced, or a first cut: go on at once, but never in a tight loop.
+            await asyncio.sleep(0 if not failures else backoff(failures, self._rng, base=self._pace.base))
+            return
+        if error.status == 404 and self._root + 1 < len(self.kind.roots):
+            self._root += 1
+            return
+        self.absent = error.status == 404
+        self.error = error
+        self._changed()
+        if error.status in (403, 404):
+            self._version = None
+            await asyncio.sleep(self._pace.refused * (0.5 + self._rng.random()))
+            self._root = 0
+            return
+        delay = backoff(max(failures, 1), self._rng, base=self._pace.base, ceiling=self._pace.ceiling)
+        if error.retry_after is not None:
+            await asyncio.sleep(max(delay, error.retry_after))
+        else:
+            await self._recovery.wait(delay)
+
+    def _alive(self) -> None:
+        self._lived = True
+        if self.error is not None:
+            self.error = None
+            self.absent = False
+            self._recovery.announce()
+            self._changed()
+
+    @property
+    def _path(self) -> str:
+        return path(self.kind.roots[self._root], self.kind.name, self.namespace)
+
+    async def _list(self) -> str:
+        """All objects, page by page; returns the version to watch from."""
+        seen: set[str] = set()
+        params = {**self.kind.params, "limit": str(PAGE)}
+        while True:
+            try:
+                page = self.kind.page(await self._connection.get(self._path, params))
+            except KubeError as error:
+                if error.status != 410 or "limit" not in params:
+                    raise
+                # The token ended with a compaction of etcd. One list in one piece always comes through.
+                params = dict(self.kind.params)
+                seen.clear()
+                continue
+            self._alive()
+            items = page.items or []
+            for start in range(0, len(items), STEP):
+                await asyncio.sleep(0)
+                for item in items[start : start + STEP]:
+                    self._sink.put(self.kind.name, item)
+                    seen.add(item.metadata.uid)
+                self._changed()
+            if not page.metadata.continue_:
+                break
+            params["continue"] = page.metadata.continue_
+        self._sink.retain(self.kind.name, self.namespace, seen)
+        self.listed = True
+        self._changed()
+        return page.metadata.resource_version
+
+    async def _watch(self, version: str) -> None:
+        """Follow changes from ``version`` until the server ends the watch; keeps ``_version`` up to date."""
+        low, high = self._pace.watch
+        params = {
+            **self.kind.params,
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(max(1, round(low + (high - low) * self._rng.random()))),
+        }
+        rest = b""
+        async with self._connection.stream(self._path, params, stall=self._pace.stall) as chunks:
+            if self.error is not None:
+                self._alive()
+            async for chunk in chunks:
+                self._alive()
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > LINE_LIMIT:
+                    raise msgspec.DecodeError(f"a watch event of more than {LINE_LIMIT} bytes")
+                for index, line in enumerate(lines, start=1):
+                    if line:
+                        self._apply(line)
+                    if index % STEP == 0:
+                        await asyncio.sleep(0)
+                self._changed()
+
+    def _apply(self, line: bytes) -> None:
+        change = self.kind.change(line)
+        if isinstance(change, ErrorEvent):
+            status = change.object
+            code = status.code if status is not None and status.code is not None else 500
+            raise refusal(code, {}, msgspec.json.encode(status), f"watch of {self.kind.name}")
+        metadata = change.object.metadata
+        if change.type == "DELETED":
+            self._sink.remove(self.kind.name, metadata.uid)
+        elif change.type in ("ADDED", "MODIFIED"):
+            self._sink.put(self.kind.name, change.object)
+        if metadata.resource_version:
+            self._version = metadata.resource_version
