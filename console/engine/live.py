@@ -21,10 +21,14 @@ from console.engine.engine import Engine
 from console.engine.observer import Observer
 from console.engine.ports import PlanError
 from console.engine.record import WatchedTimeline
-from console.incident.record import declare
+from console.incident.record import declare, refresh
 from console.model.clock import Clock
 from console.timeline.entry import Entry, Kind, Source
 from console.timeline.recorder import Recorder
+
+
+_PROBE_EVERY = 10.0
+"""Seconds between probes of the sinks."""
 
 
 class RecordedTimeline(WatchedTimeline):
@@ -34,6 +38,17 @@ class RecordedTimeline(WatchedTimeline):
         super().__init__(state_dir, clock)
         self.recorder = Recorder(state_dir, clock, spool=_spool(state_dir))
         self._drill = drill
+
+    async def keep_sinks_known(self) -> None:
+        """Look every few seconds whether the sinks take entries, and bring home what waits in the second."""
+        while True:
+            await asyncio.to_thread(self.recorder.check)
+            await asyncio.sleep(_PROBE_EVERY)
+
+    def _unanswered(self) -> tuple[Entry, ...]:
+        """Intents without a result, but for those that this very console is carrying out."""
+        mine = self.recorder.identity.session
+        return tuple(entry for entry in super()._unanswered() if entry.session != mine)
 
     @property
     def health(self) -> str:
@@ -70,6 +85,7 @@ class RecordedTimeline(WatchedTimeline):
             data = {"severity": label, "before": before}
             text = f"severity {before} -> {label}" + (f": {title}" if title else "")
             await asyncio.to_thread(self.recorder.record, "incident.severity", text, data=data)
+            await asyncio.to_thread(refresh, self.state_dir, self.incident.id, self.recorder.spool)
         self.look_again()
 
 
@@ -77,7 +93,9 @@ def live_engine(config: Config, clock: Clock, state_dir: Path) -> Engine:
     """An engine with everything that a person in an incident needs; not started yet."""
     timeline = RecordedTimeline(state_dir, clock, drill=config.drill)
     engine = Engine(config, clock, state_dir, "drill" if config.drill else "live", timeline=timeline)
-    engine.mitigator = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir)
+    runner = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir)
+    engine.mitigator = runner
+    engine.attach(runner.recover)
 
     def record(
         kind: Kind,
@@ -91,6 +109,7 @@ def live_engine(config: Config, clock: Clock, state_dir: Path) -> Engine:
 
     observer = Observer(engine.board, record, clock, recent=lambda: timeline.entries)
     engine.attach(observer.run)
+    engine.attach(timeline.keep_sinks_known)
     return engine
 
 

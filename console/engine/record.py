@@ -123,8 +123,11 @@ class WatchedTimeline:
             self.entries = ()
             self._derive()
 
+    def _unanswered(self) -> tuple[Entry, ...]:
+        return tuple(open_intents(self.entries))
+
     def _derive(self) -> None:
-        self.open_intents = tuple(open_intents(self.entries))
+        self.open_intents = self._unanswered()
         self.incident = None
         record = derive(self._incident_id, self.entries) if self._incident_id else None
         if record is not None and record.open:
