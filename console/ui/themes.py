@@ -144,13 +144,12 @@ class Palette:
         if self._few:
             names = _ANSI_DARK if colours.dark else _ANSI_LIGHT
             ground = "black" if colours.dark else "bright_white"
-            return Style(
-                color=names[base],
-                bgcolor=ground,
-                bold=role in _BOLD or role == "alarm",
-                reverse=selected or role == "alarm",
-                underline=role == "match",
-            )
+            bold = role in _BOLD or role == "alarm"
+            if selected:
+                return Style(color=ground, bgcolor=names["text"], bold=bold)
+            if role == "alarm":
+                return Style(color=ground, bgcolor=names["bad"], bold=True)
+            return Style(color=names[base], bgcolor=ground, bold=bold, underline=role == "match")
         foreground: str = getattr(colours, base)
         background = colours.selected if selected else colours.band if band else colours.background
         if selected and colours.on_selected:

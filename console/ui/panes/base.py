@@ -15,6 +15,7 @@ from console.ui.cells import Span, Spans, sides
 from console.ui.format import age, clock_text
 from console.ui.port import Engine
 from console.ui.widgets.line_widget import Bar
+from console.ui.widgets.lines import LineView
 from console.ui.widgets.table import Column, Table
 
 
@@ -48,6 +49,7 @@ class Pane(Vertical):
         self.badge = ""
         self.heading = Bar(band=True, classes="heading")
         self.table = Table(self.columns(), self.lookup)
+        self.view: Table | LineView = self.table
         self._signature: tuple[tuple[str, int], ...] | None = None
         self._read_at = float("-inf")
         self._due = True
@@ -75,11 +77,11 @@ class Pane(Vertical):
 
     def body(self) -> Iterable[Widget]:
         """The widgets below the title."""
-        yield self.table
+        yield self.view
 
     def focus_target(self) -> Widget:
         """What takes the keys when the pane is focused."""
-        return self.table
+        return self.view
 
     def selections(self) -> tuple[Selection, ...]:
         """What actions may work on, the most specific first."""
@@ -136,9 +138,9 @@ class Pane(Vertical):
             self.read()
         elif self._due:
             self.refresh_records()
-        self.table.set_greyed(self.is_old())
-        self.table.set_notice(self.notice())
-        self.table.sync()
+        self.view.set_greyed(self.is_old())
+        self.view.set_notice(self.notice())
+        self.view.sync()
         self.repaint()
         self.retitle()
 
@@ -176,7 +178,7 @@ class Pane(Vertical):
 
     def retitle(self) -> None:
         """Write the title line."""
-        glyphs = self.table.glyphs
+        glyphs = self.view.glyphs
         focused = self.has_focus_within
         mark = self.badge or (glyphs.cursor if focused else " ")
         left: list[Span] = [
@@ -188,9 +190,9 @@ class Pane(Vertical):
         if self.filter:
             left += [("  ", "dim"), (f"/{self.filter}", "match")]
         right = [*self.trouble()]
-        first, last = self.table.span
-        if len(self.table.keys) > last - first > 0:
-            right += [(f" {first + 1}-{last}/{len(self.table.keys)}", "dim")]
+        first, last = self.view.span
+        if self.view.total > last - first > 0:
+            right += [(f" {first + 1}-{last}/{self.view.total}", "dim")]
         right.append((" ", "dim"))
         width = self.heading.size.width
         if right and sum(len(text) for text, _ in right) > width * 2 // 3:
@@ -211,7 +213,7 @@ class Pane(Vertical):
     def _trouble(self, status: SourceStatus) -> Span:
         old = f" data {age(self.now - status.last_ok)} old" if status.last_ok is not None else ""
         reason = f": {status.reason}" if status.reason else ""
-        glyphs = self.table.glyphs
+        glyphs = self.view.glyphs
         match status.health:
             case Health.FAILED:
                 since = clock_text(status.since)

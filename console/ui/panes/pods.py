@@ -37,6 +37,7 @@ class PodsPane(Pane):
         self._sick = 0
         self._total = 0
         self._pods = 0
+        self._several = False
         self.namespace = ""
         super().__init__(engine)
 
@@ -44,10 +45,11 @@ class PodsPane(Pane):
 
     def columns(self) -> Sequence[Column]:
         """The columns; what goes first on a narrow screen has the highest rank."""
+        namespace = (Column("NAMESPACE", 12, self._namespace_cell, rank=7),) if self._several else ()
         return (
             Column("", 1, self._state_cell),
             Column("NAME", 20, self._name_cell, grow=2),
-            Column("NAMESPACE", 12, self._namespace_cell, rank=7),
+            *namespace,
             Column("READY", 7, self._ready_cell, right=True),
             Column("RST", 4, self._restarts_cell, rank=1, right=True),
             Column("AGE", 9, self._age_cell, rank=3, right=True),
@@ -73,6 +75,7 @@ class PodsPane(Pane):
         self.refresh_records()
         keys: list[str] = []
         self._sick = self._total = self._pods = 0
+        self._fit_namespaces()
         for source, snapshot in self._snapshots.items():
             keys.extend(self._keys_of(source, snapshot))
         if len(self._texts) > 4 * (len(keys) + 1000):
@@ -115,6 +118,13 @@ class PodsPane(Pane):
             keys.extend(f"{source}|{pod.uid}" for pod in sorted(pods, key=rank))
         return keys
 
+    def _fit_namespaces(self) -> None:
+        """A column that says the same in every row is left out."""
+        several = not self.namespace and len(self.namespaces()) > 1
+        if several != self._several:
+            self._several = several
+            self.table.set_columns(self.columns())
+
     def _matches(self, row: Workload | Pod) -> bool:
         known = self._texts.get(row.uid)
         if known is None or known[0] is not row:
@@ -135,7 +145,7 @@ class PodsPane(Pane):
             case "mem":
                 return lambda row: (-(row.memory or 0), row.name)
             case _:
-                return lambda row: (not row.sick, -row.severity, row.name, row.namespace)
+                return lambda row: (not row.sick, -row.severity, not _moving(row), row.name, row.namespace)
 
     # The cells
 

@@ -17,7 +17,7 @@ class KeyLine(Bar):
         for action in keymap.shown(pane, kinds):
             part: list[Span] = [
                 (keymap.label(action.name), "key"),
-                (f" {action.title}", "warn" if action.mutating else "dim"),
+                (f" {action.title}", "text" if action.mutating else "dim"),
                 ("  ", "text"),
             ]
             if spans_width(spans) + spans_width(part) - 2 > room:

@@ -7,6 +7,7 @@ go, and it stays on its object, or on nothing once the object is gone.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -30,7 +31,6 @@ class Column(NamedTuple):
     right: bool = False
 
 
-_GAP = 1
 _STRIPS = 4096
 
 
@@ -68,7 +68,7 @@ class Table(LineWidget, can_focus=True):
         self._cursor: str | None = None
         self._greyed = False
         self._sorted = ""
-        self._fitted: tuple[tuple[Column, int], ...] = ()
+        self._fitted: tuple[tuple[Column, int, int], ...] = ()
         self._shown: dict[int, tuple[Any, ...]] = {}
         self._strips: dict[tuple[Any, ...], Strip] = {}
         self.always_marked = False
@@ -89,6 +89,11 @@ class Table(LineWidget, can_focus=True):
     def record(self) -> Any | None:
         """The record under the cursor, or None when there is none or it is gone."""
         return None if self._cursor is None else self._lookup(self._cursor)
+
+    @property
+    def total(self) -> int:
+        """How many rows there are."""
+        return len(self._keys)
 
     @property
     def room(self) -> int:
@@ -222,7 +227,7 @@ class Table(LineWidget, can_focus=True):
             return ("", ())
         fitted = self._fit_columns()
         marked = key == self._cursor and (self.has_focus or self.always_marked)
-        return (key, tuple(column.cell(record) for column, _ in fitted), marked, self._greyed)
+        return (key, tuple(column.cell(record) for column, _, _ in fitted), marked, self._greyed)
 
     def _notice_line(self, y: int) -> Spans:
         line = y - self._header
@@ -247,40 +252,35 @@ class Table(LineWidget, can_focus=True):
         _, cells, marked, greyed = state
         ellipsis = self.glyphs.ellipsis
         spans: list[Span] = [(self.glyphs.cursor if marked else " ", "accent")]
-        for (column, size), cell in zip(self._fit_columns(), cells, strict=True):
-            if len(spans) > 1:
-                spans.append((" " * _GAP, "text"))
-            spans.extend(
-                fit_spans(cell, size, right=column.right, ellipsis=ellipsis)
-                if cell
-                else ((" " * size, "text"),)
-            )
+        for (column, size, gap), cell in zip(self._fit_columns(), cells, strict=True):
+            if gap:
+                spans.append((" " * gap, "text"))
+            fitted = fit_spans(cell, size, right=column.right, ellipsis=ellipsis) if cell else ()
+            spans.extend(fitted or ((" " * size, "text"),))
         return strip_of(spans, width, self.palette, selected=marked, greyed=greyed)
 
     def _render_header(self, width: int) -> Strip:
         spans: list[Span] = [(" ", "faint")]
-        for column, size in self._fit_columns():
-            if len(spans) > 1:
-                spans.append((" " * _GAP, "faint"))
+        for column, size, gap in self._fit_columns():
             mark = self.glyphs.open if column.title and column.title == self._sorted else ""
+            spans.append((" " * gap, "faint"))
             spans.extend(fit_spans(((column.title + mark, "faint"),), size, right=column.right))
         return strip_of(spans, width, self.palette)
 
-    def _fit_columns(self) -> tuple[tuple[Column, int], ...]:
-        """The columns that fit, each with its width. The least important go first."""
+    def _fit_columns(self) -> tuple[tuple[Column, int, int], ...]:
+        """The columns that fit, each with its width and the gap before it. The least important go first."""
         if self._fitted:
             return self._fitted
         width = self.size.width - 1
         kept = list(self._columns)
-        while len(kept) > 1 and sum(column.width + _GAP for column in kept) - _GAP > width:
+        while len(kept) > 1 and _needed(kept) > width:
             kept.remove(max(reversed(kept), key=lambda column: column.rank))
-        spare = width - (sum(column.width + _GAP for column in kept) - _GAP)
+        spare = width - _needed(kept)
         shares = sum(column.grow for column in kept)
-        fitted: list[tuple[Column, int]] = []
-        for column in kept:
-            extra = spare * column.grow // shares if shares and spare > 0 else 0
-            fitted.append((column, column.width + extra))
-        self._fitted = tuple(fitted)
+        self._fitted = tuple(
+            (column, column.width + (spare * column.grow // shares if shares and spare > 0 else 0), gap)
+            for column, gap in zip(kept, _gaps(kept), strict=True)
+        )
         return self._fitted
 
     # Events
@@ -298,3 +298,15 @@ class Table(LineWidget, can_focus=True):
     def on_blur(self, _event: Blur) -> None:
         """Hide the cursor."""
         self.sync()
+
+
+def _gaps(columns: Sequence[Column]) -> list[int]:
+    """One cell between columns, two where a flush-right one meets a flush-left one."""
+    gaps = [0]
+    for before, after in itertools.pairwise(columns):
+        gaps.append(2 if before.right and not after.right else 1)
+    return gaps
+
+
+def _needed(columns: Sequence[Column]) -> int:
+    return sum(column.width for column in columns) + sum(_gaps(columns))

@@ -1,0 +1,106 @@
+"""The timeline pane: what happened, oldest first, following the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from console.timeline.entry import Entry
+from console.ui.cells import Span, Spans, fit
+from console.ui.panes.base import Pane, matches
+from console.ui.widgets.lines import LineView
+
+_ROLES = {
+    "incident": "accent",
+    "action": "warn",
+    "signal": "bad",
+    "change": "accent",
+    "ledger": "warn",
+    "escalation": "warn",
+    "comms": "text",
+}
+_KIND = 14
+_USER = 8
+
+
+class TimelinePane(Pane):
+    """See the module."""
+
+    NAME: ClassVar[str] = "timeline"
+
+    def __init__(self, engine: Any) -> None:
+        super().__init__(engine)
+        self.view = self.lines = LineView(self._form)
+        self._shown: tuple[Entry, ...] = ()
+
+    def lookup(self, key: str) -> None:
+        """There are no rows, only lines."""
+
+    def signature(self) -> tuple[tuple[str, int], ...]:
+        """Changes with the record and with how well it can be written."""
+        timeline = self.engine.timeline
+        return (("timeline", timeline.version), (timeline.health, len(timeline.reason)))
+
+    def read(self) -> None:
+        """Append what is new; begin anew when it is another record."""
+        entries = self.engine.timeline.entries
+        known = len(self._shown)
+        if known and len(entries) >= known and entries[known - 1] is self._shown[-1]:
+            self.lines.append(entries[known:])
+        else:
+            self.lines.replace(entries)
+        self._shown = entries
+
+    def set_filter(self, text: str) -> None:
+        """Show only entries that contain ``text``."""
+        self.filter = text
+        self.lines.set_filter((lambda entry: matches(_text(entry), text)) if text else None)
+        self.reread()
+
+    def _form(self, entry: Entry) -> Spans:
+        kind, _, rest = entry.kind.partition(".")
+        role = _ROLES.get(kind, "dim")
+        if entry.kind in ("action.refused", "comms.failed"):
+            role = "bad"
+        late = entry.occurred_at[:19] != entry.ts[:19]
+        spans: list[Span] = [
+            (f" {_clock(entry.occurred_at)}", "dim"),
+            ("*" if late else " ", "warn"),
+            (fit(f" {rest or kind}", _KIND), role),
+            (fit(entry.user, _USER) + " ", "faint"),
+            (entry.text, "strong" if kind == "incident" else "text"),
+        ]
+        return tuple(spans)
+
+    def summary(self) -> Spans:
+        """Where it stands, and whether it can be trusted."""
+        timeline = self.engine.timeline
+        spans: list[Span] = []
+        if timeline.health != "ok":
+            spans.append((f"{timeline.health.upper()} {timeline.reason}  ", "bad"))
+        if not self.lines.following:
+            waiting = self.lines.waiting
+            text = f"{waiting} new below, End follows" if waiting else "scrolled, End follows"
+            spans.append((text, "warn" if waiting else "dim"))
+        elif not spans:
+            incident = timeline.incident
+            spans.append((incident.id if incident is not None else "standby", "dim"))
+        return tuple(spans)
+
+    def extra_notice(self) -> Sequence[Spans]:
+        """Nothing was recorded yet."""
+        if self.engine.mode == "watch":
+            return [(("Nothing is recorded yet.", "dim"),)]
+        return [(("Nothing is recorded yet. Press a to write a note.", "dim"),)]
+
+
+def _clock(text: str) -> str:
+    try:
+        return datetime.fromisoformat(text).strftime("%H:%M:%S")
+    except ValueError:
+        return "--:--:--"
+
+
+def _text(entry: Entry) -> str:
+    return f"{entry.kind} {entry.user} {entry.text}"
