@@ -9,7 +9,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from console.config import Config, ConfigError, default_config_file, default_state_dir, load
+from console.config import (
+    ClusterSettings,
+    Config,
+    ConfigError,
+    PostgresSettings,
+    default_config_file,
+    default_state_dir,
+    load,
+)
 from console.engine.assemble import board_names
 from console.engine.board import Board
 from console.engine.status import look
@@ -84,7 +92,7 @@ def _permission_row(item: Permission) -> dict[str, Any]:
 async def _permissions(config: Config, board: Board) -> list[Permission]:
     found: list[Permission] = []
     names = board_names(config)
-    servers = [*config.kubernetes, *config.postgres]
+    servers: list[ClusterSettings | PostgresSettings] = [*config.kubernetes, *config.postgres]
     keyed = [name for name in names if name.startswith(("kubernetes:", "postgres:"))]
     with tempfile.TemporaryDirectory() as unused:
         for name, settings in zip(keyed, servers, strict=True):
