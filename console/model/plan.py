@@ -66,7 +66,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     ``command`` is the exact equivalent a person could paste; ``undone_by`` names what will fight the
     change (HPA, Argo CD, pool reconnect); ``refusal`` is a sentence when the plan may not be executed;
-    ``payload`` is private to the mitigation and holds no secret. Times are unix seconds.
+    ``payload`` is private to the mitigation and holds no secret; ``user`` is who the server says we are,
+    ``source`` the board name of the system. Times are unix seconds.
     """
 
     action: str
@@ -89,6 +90,8 @@ class Plan(msgspec.Struct, frozen=True):
     refusal: str = ""
     temporary: bool = False
     payload: dict[str, Any] = {}
+    user: str = ""
+    source: str = ""
 
     @property
     def digest(self) -> str:

@@ -1,0 +1,356 @@
+"""Carries mitigations through their life: plan, intent on disk, evidence, act, result, verdict, ledger.
+
+Everything runs on the engine's loop; what waits for the disk runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from console.config import ClusterSettings, Config, PostgresSettings
+from console.engine.assemble import cluster_name
+from console.engine.board import Board
+from console.engine.breakglass import second_path, write_second
+from console.engine.crash import save_crash
+from console.engine.ledger import Measure, opening, taken_back_by
+from console.engine.ports import PlanError
+from console.engine.target_lock import TargetBusyError, TargetLock
+from console.mitigations.base import Mitigation
+from console.mitigations.registry import find
+from console.mitigations.world import Timing, World
+from console.model.clock import Clock
+from console.model.plan import Option, Outcome, Plan, Progress, Target, Verdict
+from console.timeline.entry import Entry, Kind, TimelineError
+from console.timeline.folder import incident_folder
+from console.timeline.recorder import Recorder
+
+KEPT = 20
+"""How many finished mitigations the screen can still look at."""
+MAX_AGE = 900.0
+"""Seconds after which a plan is too old to be carried out."""
+BOARD_NAME = "mitigations"
+
+
+class ActionRunner:
+    """The Mitigator of the engine. ``find_mitigation`` looks an implementation up by action name."""
+
+    def __init__(
+        self,
+        board: Board,
+        config: Config,
+        clock: Clock,
+        recorder: Recorder,
+        state_dir: Path,
+        *,
+        timing: Timing | None = None,
+        find_mitigation: Callable[[str], Mitigation | None] = find,
+    ) -> None:
+        self._board = board
+        self._config = config
+        self._clock = clock
+        self._recorder = recorder
+        self._state_dir = state_dir
+        self._timing = timing
+        self._find = find_mitigation
+        self._progress: dict[str, Progress] = {}
+
+    @property
+    def progress(self) -> tuple[Progress, ...]:
+        """Running and recent mitigations, newest first."""
+        return tuple(reversed(self._progress.values()))
+
+    async def options(self, action: str, target: Target, param: str, *, source: str) -> tuple[Option, ...]:
+        """The choices for one parameter. Raises PlanError."""
+        world = self._world(source, target, "look")
+        try:
+            return await self._implementation(action).options(world, target, param)
+        finally:
+            await world.close()
+
+    async def plan(self, action: str, target: Target, params: dict[str, str], *, source: str) -> Plan:
+        """Look, dry-run and describe; changes nothing. Raises PlanError."""
+        world = self._world(source, target, "look")
+        try:
+            plan = await self._implementation(action).plan(world, target, params)
+        finally:
+            await world.close()
+        return msgspec.structs.replace(plan, source=source)
+
+    async def cancel(self, plan: Plan, reason: str) -> None:
+        """Record that a person looked at the plan and said no. Raises TimelineError."""
+        text = f"Not done: {plan.title}" + (f" ({reason})" if reason else "")
+        await self._record(
+            "action.cancelled", text, {"action": plan.action, "digest": plan.digest, "reason": reason}
+        )
+
+    async def run(self, plan: Plan, reason: str = "", *, break_glass: bool = False) -> Progress:
+        """Carry the plan out; returns when the verdict is known.
+
+        Refused, with nothing done, when the plan refuses itself, is too old, its target is being acted on,
+        or the intent cannot be recorded. ``break_glass`` acts all the same in that last case, says so, and
+        writes the intent to a second place.
+        """
+        run_id = str(uuid.uuid4())
+        self._tell(run_id, Progress(plan, "evidence", "Recording the intent.", self._now))
+        if problem := self._objection(plan):
+            return await self._refuse(run_id, plan, problem)
+        identity = self._recorder.identity
+        try:
+            holder = f"{identity.user}@{identity.host} ({plan.title})"
+            lock = TargetLock(self._state_dir, plan.source, plan.target, holder)
+        except TargetBusyError as error:
+            return await self._refuse(run_id, plan, str(error))
+        except OSError as error:
+            if not break_glass:
+                text = f"The state folder cannot be written ({error.strerror}); nothing was done."
+                return await self._refuse(run_id, plan, text)
+            lock = None
+        try:
+            return await self._run_locked(run_id, plan, reason, break_glass=break_glass)
+        finally:
+            if lock is not None:
+                lock.release()
+
+    async def recover(self) -> None:
+        """Report the mitigations of consoles that ended before their result: their outcome is unknown.
+
+        One whose target lock is still held is under way in another console and is left alone.
+        """
+        try:
+            intents = await asyncio.to_thread(self._recorder.open_intents)
+        except TimelineError:
+            return
+        for entry in intents:
+            try:
+                plan = msgspec.convert(entry.data.get("plan"), Plan)
+                lock = TargetLock(self._state_dir, plan.source, plan.target, "recovery")
+            except (msgspec.ValidationError, TargetBusyError, OSError):
+                continue
+            try:
+                await self._recover_one(entry, plan)
+            finally:
+                lock.release()
+
+    async def _recover_one(self, entry: Entry, plan: Plan) -> None:
+        detail = (
+            f"Outcome unknown: the console of {entry.user} on {entry.host} ended between intent and result of"
+            f" '{plan.title}' at {entry.ts}. Look at {plan.target} before you do anything else."
+        )
+        outcome = Outcome("unknown", detail)
+        try:
+            await self._record("action.result", detail, {"outcome": outcome}, ref=entry.id, source="system")
+        except TimelineError:
+            detail += " This could not be recorded."
+        self._tell(entry.id, Progress(plan, "finished", detail, plan.made_at, outcome))
+
+    async def _run_locked(self, run_id: str, plan: Plan, reason: str, *, break_glass: bool) -> Progress:
+        intent = {
+            "action": plan.action,
+            "target": plan.target,
+            "command": plan.command,
+            "context": plan.context,
+            "digest": plan.digest,
+            "audit_id": run_id,
+            "reason": reason,
+            "plan": plan,
+        }
+        text = f"{plan.title} in {plan.context}" + (f": {reason}" if reason else "")
+        notes = ""
+        try:
+            entry = await self._record("action.intent", text, intent, source="operator")
+        except TimelineError as error:
+            if not break_glass:
+                return await self._refuse(
+                    run_id, plan, f"The intent cannot be recorded, so nothing was done: {error}"
+                )
+            entry = self._recorder.record_break_glass("action.intent", text, data=intent)
+            notes = await self._second_place(entry, error)
+        world = self._world(
+            plan.source, plan.target, plan.action, run_id, lambda at: self._stage(run_id, at + notes)
+        )
+        try:
+            outcome = await self._execute(world, run_id, plan, entry)
+            self._tell(run_id, msgspec.structs.replace(self._progress[run_id], outcome=outcome))
+            await self._keep_ledger(plan, outcome, entry)
+            verdict = await self._verify(world, run_id, plan, outcome, entry)
+        finally:
+            await world.close()
+        said = f"{outcome.detail} {verdict.detail}" if verdict else outcome.detail
+        done = Progress(plan, "finished", said + notes, self._progress[run_id].started, outcome, verdict)
+        self._tell(run_id, done)
+        return done
+
+    async def _execute(self, world: World, run_id: str, plan: Plan, intent: Entry) -> Outcome:
+        """Execute and record the result, whatever happens: also when this task is cancelled in the middle."""
+        self._stage(run_id, "Saving evidence.")
+        try:
+            outcome = await self._implementation(plan.action).execute(world, plan)
+        except PlanError as error:
+            outcome = Outcome("refused", f"{error} Nothing was changed.")
+        except Exception as error:
+            outcome = Outcome(
+                "unknown", f"Outcome unknown: the console failed in between. {save_crash(error)}"
+            )
+        except BaseException:
+            # The loop is going down: no thread and no await can be relied upon any more.
+            self._recorder.record_break_glass(
+                "action.result",
+                f"Outcome unknown: stopped in the middle of {plan.title}",
+                source="system",
+                data={"outcome": {"status": "unknown", "detail": "the console was stopped"}},
+                ref=intent.id,
+            )
+            raise
+        kind: Kind = "action.refused" if outcome.status == "refused" else "action.result"
+        if world.saved:
+            files = f"{len(world.saved)} file{'s' if len(world.saved) > 1 else ''}"
+            await self._record_late(
+                "evidence", f"Saved {files} before {plan.title}", {"files": world.saved}, intent
+            )
+        await self._record_late(kind, f"{plan.title}: {outcome.detail}", {"outcome": outcome}, intent)
+        return outcome
+
+    async def _verify(
+        self, world: World, run_id: str, plan: Plan, outcome: Outcome, intent: Entry
+    ) -> Verdict | None:
+        if outcome.status in ("refused", "failed"):
+            return None
+        self._tell(
+            run_id, msgspec.structs.replace(self._progress[run_id], stage="verifying", text="Verifying.")
+        )
+        try:
+            verdict = await self._implementation(plan.action).verify(world, plan, outcome)
+        except PlanError as error:
+            verdict = Verdict("inconclusive", f"It could not be verified: {error}")
+        except Exception as error:
+            verdict = Verdict("inconclusive", f"It could not be verified. {save_crash(error)}")
+        text = f"{plan.title}: {verdict.status.replace('_', ' ')}. {verdict.detail}"
+        await self._record_late("action.verdict", text, {"verdict": verdict}, intent)
+        return verdict
+
+    async def _keep_ledger(self, plan: Plan, outcome: Outcome, intent: Entry) -> None:
+        """Close what this took back; open what it leaves behind."""
+        if outcome.status not in ("done", "partial", "unknown"):
+            return
+        closed: tuple[Measure, ...] = ()
+        if outcome.status == "done":
+            with contextlib.suppress(TimelineError):
+                closed = taken_back_by(plan, await asyncio.to_thread(self._all_entries))
+        for measure in closed:
+            await self._record_late(
+                "ledger.closed", f"Taken back by {plan.title}", {"intent": intent.id}, measure.id
+            )
+        if plan.temporary and not closed:
+            text, data = opening(plan, outcome)
+            await self._record_late("ledger.opened", text, data, intent)
+
+    def _all_entries(self) -> list[Entry]:
+        timelines = dict.fromkeys((None, self._recorder.incident))
+        return [entry for incident in timelines for entry in self._recorder.entries(incident)]
+
+    async def _refuse(self, run_id: str, plan: Plan, why: str) -> Progress:
+        outcome = Outcome("refused", why)
+        try:
+            data = {"action": plan.action, "target": plan.target, "digest": plan.digest, "why": why}
+            await self._record("action.refused", f"Refused: {plan.title}. {why}", data)
+        except TimelineError:
+            self._recorder.record_break_glass(
+                "action.refused", f"Refused: {plan.title}. {why}", source="console"
+            )
+        refused = Progress(plan, "finished", why, self._now, outcome)
+        self._tell(run_id, refused)
+        return refused
+
+    async def _second_place(self, entry: Entry, error: TimelineError) -> str:
+        path = second_path()
+        try:
+            await asyncio.to_thread(write_second, path, entry)
+        except OSError as problem:
+            return f" NOT RECORDED ANYWHERE ({problem.strerror}); write down what you do. ({error})"
+        return f" BREAK GLASS: recorded only in {path}. ({error})"
+
+    async def _record(
+        self, kind: Kind, text: str, data: Mapping[str, Any], ref: str | None = None, source: Any = "console"
+    ) -> Entry:
+        return await asyncio.to_thread(
+            self._recorder.record, kind, text, source=source, data=msgspec.to_builtins(data), ref=ref
+        )
+
+    async def _record_late(self, kind: Kind, text: str, data: Mapping[str, Any], ref: Entry | str) -> None:
+        """Record what has happened already: no sink can stop it any more, so it waits for one if need be."""
+        await asyncio.to_thread(
+            self._recorder.record_break_glass,
+            kind,
+            text,
+            source="console",
+            data=msgspec.to_builtins(data),
+            ref=ref if isinstance(ref, str) else ref.id,
+        )
+
+    def _objection(self, plan: Plan) -> str:
+        if plan.refusal:
+            return plan.refusal
+        if self._now - plan.made_at > MAX_AGE:
+            return f"The plan is older than {MAX_AGE / 60:.0f} minutes; plan again."
+        return ""
+
+    def _implementation(self, action: str) -> Mitigation:
+        found = self._find(action)
+        if found is None:
+            raise PlanError(f"no mitigation is called {action!r}")
+        return found
+
+    def _world(
+        self,
+        source: str,
+        target: Target,
+        purpose: str,
+        audit_id: str = "",
+        tell: Callable[[str], None] = lambda _text: None,
+    ) -> World:
+        incident = self._recorder.incident
+        root = incident_folder(self._state_dir, incident) if incident else self._state_dir
+        stamp = self._clock.now().strftime("%Y%m%dT%H%M%SZ")
+        return World(
+            clock=self._clock,
+            config=self._config,
+            board=self._board,
+            source=source,
+            settings=self._settings(source),
+            evidence_dir=root / "evidence" / f"{stamp}-{purpose}-{target.name}".replace("/", "_")[:120],
+            audit_id=audit_id,
+            timing=self._timing,
+            tell=tell,
+        )
+
+    def _settings(self, source: str) -> ClusterSettings | PostgresSettings:
+        for index, cluster in enumerate(self._config.kubernetes):
+            if source == f"kubernetes:{cluster_name(cluster, index)}":
+                return cluster
+        for server in self._config.postgres:
+            if source == f"postgres:{server.name}":
+                return server
+        raise PlanError(f"{source or 'nothing'} is no system of the configuration that can be changed")
+
+    def _stage(self, run_id: str, text: str) -> None:
+        now = self._progress[run_id]
+        stage = "executing" if now.stage == "evidence" else now.stage
+        self._tell(run_id, msgspec.structs.replace(now, stage=stage, text=text))
+
+    def _tell(self, run_id: str, progress: Progress) -> None:
+        self._progress[run_id] = progress
+        finished = [key for key, item in self._progress.items() if item.stage == "finished"]
+        for key in finished[: max(0, len(finished) - KEPT)]:
+            del self._progress[key]
+        self._board.publish(BOARD_NAME, self.progress)
+
+    @property
+    def _now(self) -> float:
+        return self._clock.now().timestamp()

@@ -1,0 +1,261 @@
+"""``warroom act``: a mitigation without the screen, through the same plan, record and verification."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from typing import TextIO
+
+import msgspec
+
+from console.config import Config, default_state_dir, load
+from console.engine.assemble import board_names
+from console.engine.engine import Engine
+from console.engine.live import live_engine
+from console.engine.planview import outcome_text, plan_text
+from console.engine.ports import Mitigator, PlanError
+from console.model.actions import MITIGATIONS, Action
+from console.model.clock import SystemClock
+from console.model.kube import KubeSnapshot
+from console.model.plan import Plan, Progress, Risk, Target
+from console.model.redact import redact_value
+
+DONE, FAILED, USAGE = 0, 1, 2
+READY_SECONDS = 15.0
+"""How long the sources may take before the plan is made from what is known."""
+
+
+class UsageError(Exception):
+    """A command line that cannot be used, as a sentence."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plan, show, ask, act and judge. Exit 0 done, 1 failed or refused, 2 usage or could not tell."""
+    try:
+        action = find_action(args.action)
+        params = parse_params(action, args.params)
+        kind, name = parse_target(action, args.target)
+        _check_consent(args)
+    except UsageError as error:
+        return _say(str(error), USAGE)
+    config = load(args.config, vars(args))
+    state_dir = args.state_dir or config.state_dir or default_state_dir()
+    engine = live_engine(config, SystemClock(), state_dir)
+    engine.start()
+    try:
+        engine.wait_ready(READY_SECONDS)
+        return _act(engine, config, args, action, kind, name, params)
+    except (UsageError, PlanError) as error:
+        return _say(str(error), USAGE if isinstance(error, UsageError) else FAILED)
+    finally:
+        engine.stop()
+
+
+def _act(
+    engine: Engine,
+    config: Config,
+    args: argparse.Namespace,
+    action: Action,
+    kind: str,
+    name: str,
+    params: dict[str, str],
+) -> int:
+    mitigator = engine.mitigator
+    if mitigator is None:
+        raise UsageError("this engine cannot act")
+    source = find_source(config, action)
+    snapshot = engine.board.snapshot(source)
+    known = snapshot if isinstance(snapshot, KubeSnapshot) else None
+    target = Target(kind, name, find_namespace(config, args.namespace or (), source, kind, name, known))
+    try:
+        plan = engine.submit(mitigator.plan(action.name, target, params, source=source)).result()
+    except PlanError as error:
+        raise PlanError(f"{error}{_nearest_object(known, kind, name, target.namespace)}") from None
+    if args.plan or not args.json:
+        _print_plan(plan, as_json=args.json, stream=sys.stdout if args.plan else sys.stderr)
+    if args.plan:
+        return FAILED if plan.refusal else DONE
+    reason = args.reason
+    if not plan.refusal and not args.yes:
+        if not _confirmed(plan):
+            engine.submit(mitigator.cancel(plan, "declined at the prompt")).result()
+            return _say("Nothing was done.", FAILED)
+        reason = reason or _ask("Reason, for the timeline: ")
+    progress = _follow(engine, mitigator, plan, reason)
+    if args.json:
+        print(json.dumps(redact_value(msgspec.to_builtins(progress)), indent=2))
+    else:
+        print(outcome_text(progress))
+    return exit_code(progress)
+
+
+def exit_code(progress: Progress) -> int:
+    """0 done, 1 failed, refused, partial or worse than before, 2 outcome unknown or not to be judged."""
+    outcome, verdict = progress.outcome, progress.verdict
+    if outcome is None or outcome.status == "unknown":
+        return USAGE
+    if outcome.status != "done" or (verdict is not None and verdict.status == "worse"):
+        return FAILED
+    return USAGE if verdict is not None and verdict.status == "inconclusive" else DONE
+
+
+def find_action(name: str) -> Action:
+    """The mitigation of that name. Raises UsageError with the nearest."""
+    for action in MITIGATIONS:
+        if action.name == name:
+            return action
+    raise UsageError(f"no action is called {name!r}{_nearest(name, (a.name for a in MITIGATIONS))}")
+
+
+def parse_params(action: Action, words: Sequence[str]) -> dict[str, str]:
+    """``key=value`` words as parameters of the action. Raises UsageError; a default is left to the plan."""
+    known = {param.name: param for param in action.params}
+    found: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not value:
+            raise UsageError(
+                f"{word!r} is no parameter; write NAME=VALUE, e.g. {next(iter(known), 'name')}=…"
+            )
+        if key not in known:
+            some = _nearest(key, known) if known else f"; {action.name} has none"
+            raise UsageError(f"{action.name} has no parameter {key!r}{some}")
+        if key in found:
+            raise UsageError(f"the parameter {key!r} is given twice")
+        if known[key].type == "int" and not (value.isascii() and value.isdigit()):
+            raise UsageError(f"{key}={value}: {key} is a whole number, e.g. {key}=3")
+        found[key] = value
+    missing = [param.name for param in action.params if param.required and param.name not in found]
+    if missing:
+        raise UsageError(f"{action.name} needs {missing[0]}=…: {known[missing[0]].help}")
+    return {**{p.name: p.default for p in action.params if p.default}, **found}
+
+
+def parse_target(action: Action, text: str) -> tuple[str, str]:
+    """``kind/name`` as the two. Raises UsageError with the kinds that the action accepts."""
+    kind, slash, name = text.partition("/")
+    kinds = " or ".join(f"{kind}/NAME" for kind in action.targets)
+    if not slash or not name or "/" in name:
+        raise UsageError(f"{text!r} is no target; write {kinds}")
+    if kind not in action.targets:
+        near = difflib.get_close_matches(kind, action.targets, n=1)
+        hint = f"did you mean {near[0]}/{name}?" if near else f"it acts on {kinds}"
+        raise UsageError(f"{action.name} cannot act on a {kind}; {hint}")
+    return kind, name
+
+
+def find_source(config: Config, action: Action) -> str:
+    """The board name of the system that the action means: the first of its sort. Raises UsageError."""
+    sort = {"k8s": "kubernetes", "pg": "postgres"}[action.name.partition(".")[0]]
+    for name in board_names(config):
+        if name.startswith(f"{sort}:"):
+            return name
+    flag = "--context or --kubeconfig" if sort == "kubernetes" else "--postgres-dsn"
+    raise UsageError(f"{action.name} needs a {sort} in the configuration; give {flag}")
+
+
+def find_namespace(
+    config: Config, given: Sequence[str], source: str, kind: str, name: str, known: KubeSnapshot | None
+) -> str:
+    """The one namespace that is meant. Raises UsageError otherwise: it is never guessed."""
+    if not source.startswith("kubernetes:"):
+        return ""
+    if len(given) == 1:
+        return given[0]
+    configured = given or config.kubernetes[0].namespaces
+    if len(configured) == 1:
+        return configured[0]
+    found: set[str] = set()
+    if known is not None and kind == "pod":
+        found = {pod.namespace for pod in known.pods.values() if pod.name == name}
+    elif known is not None:
+        found = {w.namespace for w in known.workloads.values() if (w.kind.lower(), w.name) == (kind, name)}
+    if configured:
+        found &= set(configured)
+    if len(found) == 1:
+        return found.pop()
+    where = (
+        f"it exists in {', '.join(sorted(found))}" if found else "it was not found in any that can be read"
+    )
+    raise UsageError(f"the namespace of {kind}/{name} is not clear: {where}; name it with --namespace")
+
+
+def _check_consent(args: argparse.Namespace) -> None:
+    if args.plan:
+        return
+    if args.yes and not args.reason.strip():
+        raise UsageError("--yes needs --reason TEXT: nobody is there to be asked why")
+    if not args.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "there is no terminal to confirm on; look with --plan, then give --yes and --reason TEXT"
+        )
+
+
+def _print_plan(plan: Plan, *, as_json: bool, stream: TextIO) -> None:
+    if as_json:
+        shown = {**msgspec.to_builtins(plan), "digest": plan.digest}
+        print(json.dumps(redact_value(shown), indent=2), file=stream)
+    else:
+        print(plan_text(plan), file=stream)
+
+
+def _confirmed(plan: Plan) -> bool:
+    """Ask on the terminal: y for what is routine, yes for what disrupts, the typed name for the rest."""
+    wanted = {Risk.ROUTINE: "y", Risk.DISRUPTIVE: "yes"}.get(plan.risk, plan.typed_name)
+    return _ask(f"Type {wanted!r} to go on, anything else to leave: ").strip() == wanted
+
+
+def _ask(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
+
+
+def _follow(engine: Engine, mitigator: Mitigator, plan: Plan, reason: str) -> Progress:
+    """Run the plan and print each new stage to standard error. Ctrl-C stops watching, not the record."""
+    changed = threading.Event()
+    stop = engine.board.listen(lambda name: changed.set() if name == "mitigations" else None)
+    future: Future[Progress] = engine.submit(mitigator.run(plan, reason))
+    future.add_done_callback(lambda _: changed.set())
+    last = ""
+    try:
+        while not future.done():
+            changed.wait()
+            changed.clear()
+            for progress in mitigator.progress[:1]:
+                if progress.text != last and progress.stage != "finished":
+                    last = progress.text
+                    print(f"{progress.stage}: {last}", file=sys.stderr, flush=True)
+        return future.result()
+    except KeyboardInterrupt:
+        future.cancel()
+        raise
+    finally:
+        stop()
+
+
+def _nearest_object(known: KubeSnapshot | None, kind: str, name: str, namespace: str) -> str:
+    """A suggestion when the target does not exist, and nothing when it does."""
+    if known is None:
+        return ""
+    if kind == "pod":
+        names = [pod.name for pod in known.pods.values() if pod.namespace == namespace]
+    else:
+        rows = [w for w in known.workloads.values() if w.namespace == namespace]
+        names = [row.name for row in rows if row.kind.lower() == kind]
+    return _nearest(name, names) if names and name not in names else ""
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names[:12])}"
+
+
+def _say(text: str, code: int) -> int:
+    print(f"warroom: {text}", file=sys.stderr)
+    return code

@@ -1,0 +1,107 @@
+"""What is saved before a mitigation destroys it: objects, events, logs of now and of the last crash."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from console.engine.ports import PlanError
+from console.mitigations.kubernetes.api import EVENT, POD, Api, LostAnswerError, Object, sentence
+from console.mitigations.kubernetes.surroundings import ready
+from console.mitigations.world import World
+from console.model.redact import redact_value
+from console.sources.kubernetes.errors import KubeError
+
+PODS = 5
+LOG_LINES = 5000
+LOG_BYTES = 1_000_000
+DEADLINE = 25.0
+"""Seconds that the saving of logs may take in all: evidence must not hold a mitigation up for long."""
+
+
+def announce(pods: tuple[Object, ...]) -> tuple[str, ...]:
+    """What ``save`` will keep, for the plan."""
+    chosen = worst(pods)
+    if not chosen:
+        return ("the object and its events",)
+    names = ", ".join(str(pod["metadata"]["name"]) for pod in chosen)
+    return (
+        "the object, its pods and their events as JSON",
+        f"logs of now and of the last crash: {names}"
+        + (f" (worst {PODS} of {len(pods)})" if len(pods) > PODS else ""),
+    )
+
+
+def worst(pods: tuple[Object, ...]) -> tuple[Object, ...]:
+    """The pods whose logs tell most: not ready first, then those that restarted most."""
+    return tuple(
+        sorted(pods, key=lambda pod: (ready(pod), -_restarts(pod), str(pod["metadata"]["name"])))[:PODS]
+    )
+
+
+def _restarts(pod: Object) -> int:
+    return sum(int(status.get("restartCount", 0)) for status in _statuses(pod))
+
+
+def _statuses(pod: Object) -> list[dict[str, Any]]:
+    status = pod.get("status", {})
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
+async def save(world: World, api: Api, subject: Object | None, pods: tuple[Object, ...]) -> tuple[str, ...]:
+    """Save what ``announce`` said; returns what could not be read. Raises OSError when it cannot write."""
+    missing: list[str] = []
+    if subject is not None:
+        name = f"{str(subject.get('kind', 'object')).lower()}-{subject['metadata']['name']}.json"
+        world.save_evidence(name, _json(subject))
+    if pods:
+        world.save_evidence("pods.json", _json(list(pods)))
+    about = {str(item["metadata"]["name"]) for item in (*pods, *([subject] if subject else []))}
+    try:
+        events = [e for e in await api.list(EVENT) if e.get("involvedObject", {}).get("name") in about]
+        world.save_evidence("events.json", _json(events))
+    except PlanError as error:
+        missing.append(f"events: {error}")
+    try:
+        async with asyncio.timeout(DEADLINE):
+            results = await asyncio.gather(*(_logs(world, api, pod) for pod in worst(pods)))
+        missing += [problem for result in results for problem in result]
+    except TimeoutError:
+        missing.append(f"logs: not all could be read within {DEADLINE:g} s")
+    return tuple(missing)
+
+
+async def _logs(world: World, api: Api, pod: Object) -> list[str]:
+    name, problems = str(pod["metadata"]["name"]), []
+    for status in _statuses(pod):
+        container = str(status.get("name", ""))
+        wanted = [False, True] if int(status.get("restartCount", 0)) else [False]
+        for previous in wanted:
+            params = {
+                "container": container,
+                "timestamps": "true",
+                "tailLines": str(LOG_LINES),
+                "limitBytes": str(LOG_BYTES),
+                **({"previous": "true"} if previous else {}),
+            }
+            suffix = "previous.log" if previous else "log"
+            try:
+                data = await api.text(POD.path(api.namespace, name, "log"), params)
+            except (KubeError, LostAnswerError) as error:
+                why = sentence(error, "read them") if isinstance(error, KubeError) else str(error)
+                problems.append(f"{suffix} of {name}/{container}: {why}")
+            else:
+                await asyncio.to_thread(world.save_evidence, f"{name}.{container}.{suffix}", data)
+    return problems
+
+
+def _json(value: Any) -> bytes:
+    value = [_slim(item) for item in value] if isinstance(value, list) else _slim(value)
+    return msgspec.json.format(msgspec.json.encode(redact_value(value)), indent=1)
+
+
+def _slim(item: Object) -> Object:
+    metadata = {key: value for key, value in item.get("metadata", {}).items() if key != "managedFields"}
+    return {**item, "metadata": metadata}

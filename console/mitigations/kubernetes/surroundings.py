@@ -1,0 +1,167 @@
+"""What stands around a workload: its pods, autoscalers, services, volumes and the database behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from console.engine.ports import PlanError
+from console.mitigations.kubernetes import facts
+from console.mitigations.kubernetes.api import CLAIM, ENDPOINT_SLICE, HPA, POD, SERVICE, Api, Object
+from console.mitigations.world import World
+from console.model.plan import Hit
+from console.model.postgres import PostgresSnapshot
+from console.model.text import clean
+
+T = TypeVar("T")
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """Read fresh for a plan; ``unread`` says what could not be read, so that nothing is quietly missing."""
+
+    pods: tuple[Object, ...]
+    hpas: tuple[Object, ...]
+    endpoints: tuple[Hit, ...]
+    claims: dict[str, list[str]]
+    unread: tuple[str, ...] = ()
+
+
+async def look_around(api: Api, workload: Object) -> Surroundings:
+    """Everything around a workload, read at once; what is denied or absent is named instead of missing."""
+    unread: list[str] = []
+
+    async def attempt(what: str, read: Awaitable[T], otherwise: T) -> T:
+        try:
+            return await read
+        except PlanError as error:
+            unread.append(f"{what}: unknown ({clean(str(error), 160)})")
+            return otherwise
+
+    selector = facts.selector_text(workload["spec"].get("selector") or {})
+    nothing: list[Object] = []
+    pods, hpas, services, claims = await asyncio.gather(
+        attempt("Pods", api.list(POD, labelSelector=selector), nothing),
+        attempt("Autoscalers", api.list(HPA), nothing),
+        attempt("Services", api.list(SERVICE), nothing),
+        attempt("Volumes", _claims(api, workload), {}),
+    )
+    own = tuple(pod for pod in pods if owned(pod, workload))
+    labels = workload["spec"]["template"].get("metadata", {}).get("labels") or {}
+    names = frozenset(str(pod["metadata"]["name"]) for pod in own)
+    shares = await attempt("Endpoints", _shares(api, services, labels, names), ())
+    return Surroundings(
+        own, tuple(hpa for hpa in hpas if _scales(hpa, workload)), shares, claims, tuple(unread)
+    )
+
+
+def owned(pod: Object, workload: Object) -> bool:
+    """Whether the workload controls the pod, itself or through a ReplicaSet of its name."""
+    name, uid = workload["metadata"]["name"], workload["metadata"]["uid"]
+    for owner in pod["metadata"].get("ownerReferences") or ():
+        if owner.get("controller") and (
+            owner.get("uid") == uid
+            or (owner.get("kind") == "ReplicaSet" and str(owner.get("name", "")).rpartition("-")[0] == name)
+        ):
+            return True
+    return False
+
+
+async def service_shares(api: Api, labels: Mapping[str, str], pods: frozenset[str]) -> tuple[Hit, ...]:
+    """For each service that selects ``labels``: how many of its ready endpoints are ``pods``.
+
+    Raises PlanError.
+    """
+    return await _shares(api, await api.list(SERVICE), labels, pods)
+
+
+async def _shares(
+    api: Api, services: list[Object], labels: Mapping[str, str], pods: frozenset[str]
+) -> tuple[Hit, ...]:
+    serving = [item for item in services if _selects(item.get("spec", {}).get("selector") or {}, labels)]
+    shares = await asyncio.gather(*(_share(api, item, pods) for item in serving))
+    return tuple(hit for hit in shares if hit is not None)
+
+
+def _selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+
+
+def _scales(hpa: Object, workload: Object) -> bool:
+    target = hpa.get("spec", {}).get("scaleTargetRef", {})
+    return bool(
+        target.get("kind") == workload.get("kind") and target.get("name") == workload["metadata"]["name"]
+    )
+
+
+async def _claims(api: Api, workload: Object) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in facts.claim_names(workload):
+        claim = await api.find(CLAIM, name)
+        found[name] = list((claim or {}).get("spec", {}).get("accessModes") or ())
+    return found
+
+
+async def _share(api: Api, service: Object, pods: frozenset[str]) -> Hit | None:
+    name = str(service["metadata"]["name"])
+    slices = await api.list(ENDPOINT_SLICE, labelSelector=f"kubernetes.io/service-name={name}")
+    ready = [
+        str((endpoint.get("targetRef") or {}).get("name", ""))
+        for item in slices
+        for endpoint in item.get("endpoints") or ()
+        if (endpoint.get("conditions") or {}).get("ready", True)
+    ]
+    hit = tuple(sorted(clean(pod, 120) for pod in ready if pod in pods))
+    if not ready:
+        return None
+    return Hit(f"of the {len(ready)} ready endpoints of service {clean(name, 80)}", len(hit), hit)
+
+
+def hpa_notes(hpas: tuple[Object, ...], *, replicas: int | None = None) -> tuple[str, ...]:
+    """What each autoscaler will do; with ``replicas`` to the number that somebody wants to set."""
+    found: list[str] = []
+    for hpa in hpas:
+        name, spec = clean(str(hpa["metadata"]["name"]), 80), hpa.get("spec", {})
+        low, high = int(spec.get("minReplicas", 1)), int(spec.get("maxReplicas", 0))
+        text = f"HPA {name} keeps between {low} and {high} replicas"
+        if replicas is None:
+            found.append(f"{text}; it goes on doing so.")
+        elif replicas == 0:
+            found.append(f"{text}; 0 replicas switch it off until somebody sets another number.")
+        else:
+            found.append(f"{text} and sets its own number at its next look; change minReplicas instead.")
+    return tuple(found)
+
+
+def database_budget(world: World, pods_now: int, pods_then: int) -> tuple[str, ...]:
+    """Connections that ``pods_then`` pods can open, against the slots of each database with a pool size.
+
+    Usable is max_connections less the reserved slots. Only growth is told.
+    """
+    found: list[str] = []
+    for settings in world.config.postgres:
+        snapshot = world.board.snapshot(f"postgres:{settings.name}")
+        if settings.pool_size is None or not isinstance(snapshot, PostgresSnapshot) or pods_then <= pods_now:
+            continue
+        wanted, more = pods_then * settings.pool_size, (pods_then - pods_now) * settings.pool_size
+        text = (
+            f"Database {settings.name}: {pods_then} pods × pool of {settings.pool_size} = {wanted}"
+            f" connections; {snapshot.usable} slots are usable, {snapshot.clients} taken now, {more} more may"
+            " be opened"
+        )
+        short = wanted > snapshot.usable or snapshot.clients + more > snapshot.usable
+        found.append(f"{text}: not enough." if short else f"{text}: enough.")
+    return tuple(found)
+
+
+def pod_names(pods: tuple[Object, ...]) -> tuple[str, ...]:
+    """The names of pods, cleaned and sorted."""
+    return tuple(sorted(clean(str(pod["metadata"]["name"]), 120) for pod in pods))
+
+
+def ready(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod's Ready condition is True."""
+    conditions = pod.get("status", {}).get("conditions") or ()
+    return any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)

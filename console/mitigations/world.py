@@ -1,0 +1,160 @@
+"""What a mitigation is given: the clock, the board, connections that may write, and where evidence goes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+
+from console.config import ClusterSettings, Config, PostgresSettings
+from console.engine.ports import PlanError
+from console.model.clock import Clock
+from console.model.redact import redact
+from console.model.text import clean_lines
+from console.sources.base import SourceError
+
+if TYPE_CHECKING:
+    from console.mitigations.postgres.connection import PostgresConnection
+    from console.sources.kubernetes.connection import Connection
+
+T = TypeVar("T")
+
+EVIDENCE_LIMIT = 5 * 1024 * 1024
+"""Bytes of one evidence file; what is beyond is cut and the file says so."""
+
+
+class Snapshots(Protocol):
+    """The part of the board that mitigations read."""
+
+    def snapshot(self, name: str) -> object | None:
+        """The latest snapshot of a source."""
+        ...
+
+    def of_type(self, kind: type[T]) -> dict[str, T]:
+        """All latest snapshots of one record type, by source name."""
+        ...
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Deadlines and pauses in seconds: one request, between two looks, a rollout, the metrics after it."""
+
+    request: float = 10.0
+    poll: float = 1.0
+    rollout: float = 660.0
+    settle: float = 150.0
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """A saved file: its path, SHA-256 and size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class World:
+    """One mitigation's view of the world; closed when the mitigation is over.
+
+    ``source`` is the board name of the system acted on, ``audit_id`` marks the requests of this run, and
+    ``tell`` says where it stands.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        config: Config,
+        board: Snapshots,
+        source: str,
+        settings: ClusterSettings | PostgresSettings | None,
+        evidence_dir: Path,
+        audit_id: str = "",
+        timing: Timing | None = None,
+        tell: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self.clock = clock
+        self.config = config
+        self.board = board
+        self.source = source
+        self.audit_id = audit_id
+        self.timing = timing or Timing()
+        self.tell = tell
+        self.saved: list[Evidence] = []
+        self.settings = settings
+        self._evidence_dir = evidence_dir
+        self._kubernetes: Connection | None = None
+        self._postgres: PostgresConnection | None = None
+
+    @property
+    def now(self) -> float:
+        """Wall time in unix seconds."""
+        return self.clock.now().timestamp()
+
+    async def kubernetes(self) -> Connection:
+        """The connection to the cluster of ``source`` that may write. Raises PlanError."""
+        if not isinstance(self.settings, ClusterSettings):
+            raise PlanError(f"{self.source} is no Kubernetes context of the configuration")
+        if self._kubernetes is None:
+            from console.sources.kubernetes.connection import open_connection
+
+            try:
+                self._kubernetes = await open_connection(self.settings, writable=True, clock=self.clock)
+            except SourceError as error:
+                raise PlanError(": ".join(filter(None, (error.reason, error.advice)))) from None
+        return self._kubernetes
+
+    async def postgres(self) -> PostgresConnection:
+        """The connection to the server of ``source`` that may signal sessions. Raises PlanError."""
+        if not isinstance(self.settings, PostgresSettings):
+            raise PlanError(f"{self.source} is no PostgreSQL server of the configuration")
+        if self._postgres is None:
+            from console.mitigations.postgres.connection import open_postgres
+
+            self._postgres = await open_postgres(self.settings, self.clock)
+        return self._postgres
+
+    def save_evidence(self, name: str, data: bytes) -> Path:
+        """Write one file, redacted, capped and with its SHA-256 in ``SHA256SUMS`` beside it.
+
+        Nothing is ever overwritten: a second file of the same name gets a number. Raises OSError.
+        """
+        content = redact(clean_lines(data[:EVIDENCE_LIMIT], EVIDENCE_LIMIT)).encode()
+        if len(data) > EVIDENCE_LIMIT:
+            content += f"\n[cut by warroom: {len(data) - EVIDENCE_LIMIT} more bytes]\n".encode()
+        self._evidence_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        path = self._write_new(re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip(".")[:120] or "evidence", content)
+        digest = hashlib.sha256(content).hexdigest()
+        with (self._evidence_dir / "SHA256SUMS").open("ab") as sums:
+            sums.write(f"{digest}  {path.name}\n".encode())
+            sums.flush()
+            os.fsync(sums.fileno())
+        self.saved.append(Evidence(str(path), digest, len(content)))
+        return path
+
+    def _write_new(self, name: str, content: bytes) -> Path:
+        stem, dot, suffix = name.rpartition(".")
+        end = dot + suffix if stem else ""
+        for number in range(1, 1000):
+            path = self._evidence_dir / (name if number == 1 else f"{stem or name}-{number}{end}")
+            with contextlib.suppress(FileExistsError):
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                return path
+        raise FileExistsError(f"{self._evidence_dir / name}: a thousand files of that name exist already")
+
+    async def close(self) -> None:
+        """Release the connections that were opened."""
+        for connection in (self._kubernetes, self._postgres):
+            if connection is not None:
+                with contextlib.suppress(Exception):
+                    await connection.close()
+        self._kubernetes = self._postgres = None
