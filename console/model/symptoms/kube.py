@@ -1,0 +1,220 @@
+"""What is wrong in a Kubernetes cluster, one finding a workload and symptom however many pods it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from console.model.kube import ContainerSpec, KubeSnapshot, Pod, Revision, Workload
+from console.model.symptoms.finding import BoardView, Finding, Severity, above
+from console.model.symptoms.words import names, percent, size
+
+YOUNG_REVISION = 900.0
+"""Seconds a new revision stays worth a look: most bad releases show within a quarter of an hour."""
+
+MEMORY_LIMIT = 0.9
+LOOPING = 3
+"""Restarts after which a pod that is restarted again is a crash loop, back-off or not."""
+
+_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_SEVERITIES: Mapping[str, Severity] = {
+    "oom-killed": "critical",
+    "crash-loop": "critical",
+    "image-pull": "critical",
+    "pods-pending": "warning",
+    "pods-not-ready": "warning",
+}
+
+
+def kube_findings(board: BoardView, now: float) -> Iterator[Finding]:
+    """All findings of all clusters."""
+    for source, snapshot in board.of_type(KubeSnapshot).items():
+        yield from _pods(source, snapshot)
+        yield from _workloads(source, snapshot)
+        yield from _new_revisions(source, snapshot, now)
+        yield from _nodes(source, snapshot)
+
+
+def subject(snapshot: KubeSnapshot, namespace: str, key: str) -> str:
+    """``deployment/shop``, with its namespace in front unless only one is looked at."""
+    kind, _, name = key.partition("/")
+    plain = f"{kind.lower()}/{name}"
+    return plain if len(snapshot.namespaces) == 1 else f"{namespace}/{plain}"
+
+
+def revisions_of(revisions: Iterable[Revision], workload: Workload) -> tuple[Revision, ...]:
+    """The revisions of one workload, newest first."""
+    own = (
+        item for item in revisions if item.namespace == workload.namespace and item.workload == workload.key
+    )
+    return tuple(sorted(own, key=lambda item: -item.number))
+
+
+def template_changes(
+    before: Iterable[ContainerSpec], after: Iterable[ContainerSpec]
+) -> tuple[tuple[str, str, str], ...]:
+    """What differs between two pod templates: (field, before, after), images first."""
+    old = {container.name: container for container in before}
+    new = {container.name: container for container in after}
+    many = len(old | new) > 1
+    images: list[tuple[str, str, str]] = []
+    rest: list[tuple[str, str, str]] = []
+    for name in dict.fromkeys((*new, *old)):
+        was, now = old.get(name), new.get(name)
+        prefix = f"{name}: " if many else ""
+        if was is None or now is None:
+            images.append(
+                (f"container {name}", was.image if was else "(none)", now.image if now else "(none)")
+            )
+            continue
+        if was.image != now.image:
+            images.append((f"{prefix}image", was.image, now.image))
+        old_env, new_env = dict(was.env), dict(now.env)
+        for key in dict.fromkeys((*new_env, *old_env)):
+            if old_env.get(key) != new_env.get(key):
+                values = (old_env.get(key, "(unset)"), new_env.get(key, "(unset)"))
+                rest.append((f"{prefix}env {key}", *values))
+        rest += (
+            (f"{prefix}{what}", before, after)
+            for what, before, after in (
+                ("cpu request", _cores(was.cpu_request), _cores(now.cpu_request)),
+                ("cpu limit", _cores(was.cpu_limit), _cores(now.cpu_limit)),
+                ("memory request", _bytes(was.memory_request), _bytes(now.memory_request)),
+                ("memory limit", _bytes(was.memory_limit), _bytes(now.memory_limit)),
+            )
+            if before != after
+        )
+    return (*images, *rest)
+
+
+def _cores(value: float | None) -> str:
+    return "(none)" if value is None else f"{value:g}"
+
+
+def _bytes(value: int | None) -> str:
+    return "(none)" if value is None else size(value)
+
+
+def _pods(source: str, snapshot: KubeSnapshot) -> Iterator[Finding]:
+    groups: dict[tuple[str, str, str], list[Pod]] = {}
+    for pod in snapshot.pods.values():
+        if pod.sick:
+            symptom = _symptom(pod)
+            if symptom:
+                groups.setdefault((symptom, pod.namespace, pod.workload), []).append(pod)
+    short = {(w.namespace, w.key) for w in snapshot.workloads.values() if _short(w)}
+    for (symptom, namespace, workload), pods in groups.items():
+        if symptom == "pods-not-ready" and (namespace, workload) in short:
+            continue  # the workload says so itself, with its count
+        worst = max(pods, key=lambda pod: pod.severity)
+        count = f"{len(pods)} pods, worst {worst.name}" if len(pods) > 1 else worst.name
+        yield Finding(
+            symptom,
+            subject(snapshot, namespace, workload),
+            _SEVERITIES[symptom],
+            source,
+            f"{count}: {worst.why}",
+            value=float(len(pods)),
+            since=_began(symptom, pods),
+        )
+
+
+def _symptom(pod: Pod) -> str:
+    """The one symptom of a sick pod that is the nearest to a cause."""
+    looping = False
+    for container in pod.containers:
+        if "OOMKilled" in (container.reason, container.last_reason):
+            return "oom-killed"
+        if container.state == "waiting" and container.reason in _IMAGE:
+            return "image-pull"
+        looping = looping or container.reason == "CrashLoopBackOff" or container.restarts >= LOOPING
+    if looping:
+        return "crash-loop"
+    if pod.phase == "Pending":
+        return "pods-pending"
+    return "pods-not-ready" if pod.phase == "Running" and not pod.ready else ""
+
+
+def _began(symptom: str, pods: list[Pod]) -> float | None:
+    if symptom == "pods-pending":
+        return min(pod.created for pod in pods)
+    if symptom == "oom-killed":
+        ends = [c.last_finished for pod in pods for c in pod.containers if c.last_reason == "OOMKilled"]
+        return min((end for end in ends if end is not None), default=None)
+    return None
+
+
+def _short(workload: Workload) -> bool:
+    return workload.sick and workload.kind not in ("Job", "Pod") and workload.ready < workload.desired
+
+
+def _workloads(source: str, snapshot: KubeSnapshot) -> Iterator[Finding]:
+    for workload in snapshot.workloads.values():
+        name = subject(snapshot, workload.namespace, workload.key)
+        if workload.memory is not None and workload.memory_limit:
+            share = workload.memory / workload.memory_limit
+            yield from above(
+                Finding(
+                    "memory-near-limit",
+                    name,
+                    "warning",
+                    source,
+                    percent(share),
+                    value=share,
+                    threshold=MEMORY_LIMIT,
+                    limit=f"{percent(MEMORY_LIMIT)} of its limit",
+                )
+            )
+        if not workload.sick:
+            continue
+        if workload.progressing == "ProgressDeadlineExceeded":
+            yield Finding("rollout-stuck", name, "critical", source, workload.message or workload.why)
+        if workload.kind == "Job":
+            yield Finding("job-failed", name, "warning", source, workload.why, since=workload.finished)
+        elif _short(workload):
+            ready = f"{workload.ready} of {workload.desired} ready"
+            detail = ready if workload.why == ready else f"{ready}; {workload.why}"
+            severity: Severity = "warning" if workload.ready else "critical"
+            yield Finding(
+                "pods-not-ready",
+                name,
+                severity,
+                source,
+                detail,
+                value=float(workload.desired - workload.ready),
+            )
+
+
+def _new_revisions(source: str, snapshot: KubeSnapshot, now: float) -> Iterator[Finding]:
+    young = [
+        workload
+        for workload in snapshot.workloads.values()
+        if workload.revision_at is not None
+        and now - workload.revision_at < YOUNG_REVISION
+        and workload.revision_at - workload.created > 60
+    ]
+    if not young:
+        return
+    by_workload: dict[tuple[str, str], list[Revision]] = {}
+    for revision in snapshot.revisions.values():
+        by_workload.setdefault((revision.namespace, revision.workload), []).append(revision)
+    for workload in young:
+        known = revisions_of(by_workload.get((workload.namespace, workload.key), ()), workload)
+        older = [item for item in known if workload.revision is not None and item.number < workload.revision]
+        changes = template_changes(older[0].containers, workload.containers) if older else ()
+        what = [f"{field} {before} -> {after}" for field, before, after in changes]
+        yield Finding(
+            "new-revision",
+            subject(snapshot, workload.namespace, workload.key),
+            "info",
+            source,
+            f"revision {workload.revision}: {names(what) or 'the same image and environment'}",
+            since=workload.revision_at,
+        )
+
+
+def _nodes(source: str, snapshot: KubeSnapshot) -> Iterator[Finding]:
+    for node in snapshot.nodes.values():
+        if not node.ready or node.pressures:
+            detail = node.why or ("not ready" if not node.ready else names(list(node.pressures)))
+            severity: Severity = "warning" if node.ready else "critical"
+            yield Finding("node-unhealthy", f"node/{node.name}", severity, source, detail)
