@@ -30,7 +30,8 @@ class RedisSnapshot(msgspec.Struct, frozen=True):
     """One round of reads; rates are None until the second round.
 
     ``limit`` is maxmemory, or None when unset; ``system_memory`` is then what it can be compared with.
-    ``state`` is ready, loading, readonly, busy or misconf.
+    ``state`` is ready, loading, readonly (a replica) or misconf (writes are refused because saving fails). A
+    server busy with a script answers nothing, so that is a failed read and not a state.
     """
 
     at: float

@@ -1,0 +1,207 @@
+"""A Redis client that can only read, and what its errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis import exceptions
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from console.model.redact import redact
+from console.model.source import Health
+from console.model.text import clean
+from console.sources.base import SourceError
+
+CLIENT_NAME = "warroom"
+ANSWER_SECONDS = 1.5
+
+Command = tuple[str | int, ...]
+
+READS = frozenset(
+    {"INFO", "TYPE", "EXISTS", "LLEN", "SCARD", "ZCARD", "HLEN", "XLEN", "XINFO GROUPS", "SLOWLOG GET"}
+)
+CONFIG_READS = frozenset({"maxmemory*", "save", "stop-writes-on-bgsave-error"})
+"""Parameters that CONFIG GET is asked for; others may hold passwords (requirepass, masterauth)."""
+
+
+class ForbiddenCommandError(Exception):
+    """A command that is not on the list of reads was refused before it reached the network."""
+
+
+class BadAddressError(Exception):
+    """The URL cannot be read. The reason is withheld: it may quote a password."""
+
+
+def address(url: str) -> str:
+    """Where a URL leads, as host:port/database, without user and password; "" if unreadable."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "unix":
+            return clean(parts.path, 120)
+        host, port = parts.hostname or "localhost", parts.port or 6379
+    except ValueError:
+        return ""
+    return clean(f"{host}:{port}/{parts.path.strip('/') or 0}", 120)
+
+
+def is_read(command: Command) -> bool:
+    """Whether ``command`` is on the list. Its first part is the name, with the subcommand if it has one."""
+    if not command:
+        return False
+    name = str(command[0]).upper()
+    if name == "CONFIG GET":
+        return len(command) == 2 and command[1] in CONFIG_READS
+    return name in READS
+
+
+class ReadOnlyClient:
+    """One connection, no retries, 1.5 s for an answer: a stopped server shows at once.
+
+    The library's own defaults (5 s and ten retries) hide it for a minute. The protocol is RESP2: all that is
+    read are strings, integers and flat lists, and RESP3 would need HELLO, which a monitoring user is often
+    not allowed and which Redis before 6 does not know.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._named = True
+        self._client: Redis | None = None
+
+    async def read(self, *commands: Command) -> list[Any]:
+        """The raw answers in order, asked for in one go; an error stands in its place as an exception.
+
+        Raises ForbiddenCommandError, BadAddressError or, when there is no connection, a RedisError.
+        """
+        for command in commands:
+            if not is_read(command):
+                raise ForbiddenCommandError(f"{command[:2]} is not on the list of commands that read")
+        try:
+            return await self._send(commands)
+        except exceptions.NoPermissionError:
+            # Naming the connection is a courtesy that a restricted user may not be allowed.
+            if not self._named:
+                raise
+            self._named = False
+            await self.close()
+            return await self._send(commands)
+
+    async def _send(self, commands: Sequence[Command]) -> list[Any]:
+        if self._client is None:
+            self._client = self._open()
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
+
+    def _open(self) -> Redis:
+        try:
+            pool = ConnectionPool.from_url(
+                self._url,
+                protocol=2,
+                decode_responses=True,
+                encoding_errors="replace",
+                client_name=CLIENT_NAME if self._named else None,
+                socket_timeout=ANSWER_SECONDS,
+                socket_connect_timeout=ANSWER_SECONDS,
+                socket_keepalive=True,
+                retry=Retry(NoBackoff(), 0),
+                max_connections=1,
+            )
+        except (ValueError, TypeError):
+            raise BadAddressError from None
+        client = Redis.from_pool(pool)
+        client.response_callbacks = {}
+        return client
+
+    async def close(self) -> None:
+        """Close the connection; the next read opens another."""
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(exceptions.RedisError, OSError):
+                await client.aclose()
+
+
+_MEANINGS: tuple[tuple[str, str, str, Health], ...] = (
+    (
+        "NOAUTH",
+        "the server wants a password",
+        "write it into the URL as redis://user:password@host or redis://:password@host",
+        Health.DENIED,
+    ),
+    ("WRONGPASS", "the server refused user or password", "check them in the URL", Health.DENIED),
+    ("invalid password", "the server refused the password", "check it in the URL", Health.DENIED),
+    (
+        "NOPERM",
+        "the user may not read this",
+        "ACL SETUSER name +info +type +slowlog|get and the length commands on the queues' keys",
+        Health.DENIED,
+    ),
+    (
+        "BUSY",
+        "the server is busy: a script or function runs and nothing else is answered",
+        "SCRIPT KILL (FUNCTION KILL) ends it if it has not written yet; the server is not down",
+        Health.FAILED,
+    ),
+    ("LOADING", "the server is loading its data", "wait; it answers when that is done", Health.FAILED),
+    (
+        "MASTERDOWN",
+        "a replica without its master that refuses to serve old data",
+        "look at the master and at the link between them",
+        Health.FAILED,
+    ),
+    ("MISCONF", "the server cannot save to disk", "look at its log and at the disk", Health.FAILED),
+    (
+        "CLUSTERDOWN",
+        "the cluster is down: not every slot is served",
+        "CLUSTER NODES on any node names the ones that failed",
+        Health.FAILED,
+    ),
+    (
+        "max number of clients reached",
+        "the server is full: it takes no more clients",
+        "free connections at the applications, or raise maxclients",
+        Health.FAILED,
+    ),
+    (
+        "DB index is out of range",
+        "the server has no database of that number",
+        "check the number at the end of the URL",
+        Health.FAILED,
+    ),
+)
+
+
+def explain(error: Exception) -> SourceError:
+    """The sentence for an error of the client library."""
+    words = wording(error)
+    for sign, meaning, advice, health in _MEANINGS:
+        if sign in words:
+            return SourceError(f"{meaning} ({words})", advice, health)
+    if isinstance(error, exceptions.TimeoutError):
+        return SourceError(
+            f"no answer within {ANSWER_SECONDS:g} s",
+            "the server hangs or the network is cut; look at the host itself",
+        )
+    if isinstance(error, exceptions.ConnectionError | OSError):
+        return SourceError(
+            f"no connection: {words}", "check host, port and TLS (rediss://), and whether the server runs"
+        )
+    return SourceError(f"the server reported: {words}", "see the server's log")
+
+
+def wording(error: Exception) -> str:
+    """The server's message with its code, one clean line without secrets.
+
+    The library takes known codes off the message and keeps them beside it.
+    """
+    code = getattr(error, "status_code", None)
+    text = clean(str(error) or type(error).__name__, 200)
+    if isinstance(code, str) and not text.startswith(code):
+        text = f"{code} {text}"
+    return redact(text)
