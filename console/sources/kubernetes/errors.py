@@ -57,6 +57,10 @@ class StalledError(KubeError):
     """A stream that has been silent for too long: the peer may be gone without a word."""
 
 
+class CutError(KubeError):
+    """An answer that ended in the middle, as any watch does when a server or a proxy restarts."""
+
+
 class ReadOnlyError(KubeError):
     """A request that would change something, on a connection that may only read."""
 
@@ -133,7 +137,7 @@ def no_answer(error: BaseException, host: str) -> KubeError:
     if isinstance(error, OSError) and _errno(error) in (errno.ENETUNREACH, errno.EHOSTUNREACH):
         return KubeError(f"there is no route to {host}", "check the VPN")
     if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)):
-        return KubeError(f"{host} cut the connection", "it is tried again by itself")
+        return CutError(f"{host} cut the connection", "it is tried again by itself")
     return KubeError(f"no answer from {host}: {type(error).__name__} {_first(error)}".rstrip())
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from console.sources.base import backoff
 from console.sources.kubernetes.connection import Connection
-from console.sources.kubernetes.errors import KubeError, StalledError, garbled, refusal
+from console.sources.kubernetes.errors import CutError, KubeError, StalledError, garbled, refusal
 from console.sources.kubernetes.kinds import Kind, path
 from console.sources.kubernetes.wire import ErrorEvent
 
@@ -128,6 +128,9 @@ class Watcher:
             except msgspec.MsgspecError as broken:
                 error = garbled(f"{self.kind.name} of {self._connection.server}", broken)
                 self._version = None
+            except Exception as surprise:  # one object of a new shape must not take the other kinds along
+                error = KubeError(f"{self.kind.name}: {type(surprise).__name__}: {surprise}")
+                self._version = None
             failures = 0 if self._lived else failures + 1
             await self._pause(error, failures)
 
@@ -135,7 +138,7 @@ class Watcher:
         if error is not None and error.status == 410:
             self._version = None
             error = None
-        if error is None or (self._lived and error.status == 0):
+        if error is None or (self._lived and isinstance(error, CutError)):
             # An end that was announced, or a first cut: go on at once, but never in a tight loop.
             await asyncio.sleep(0 if not failures else backoff(failures, self._rng, base=self._pace.base))
             return

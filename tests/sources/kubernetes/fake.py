@@ -88,7 +88,8 @@ class FakeApi:
 
     def raw(self, collection: str, line: bytes) -> None:
         """Send these bytes to all watches of a collection."""
-        self._tell(collection, "RAW", {"line": line.decode("latin-1"), "metadata": {}})
+        self.version += 1
+        self._tell(collection, "RAW", {"metadata": {}}, line)
 
     def bookmark(self, collection: str) -> None:
         self.version += 1
@@ -97,7 +98,7 @@ class FakeApi:
     def forget(self) -> None:
         """Compact the history: older versions can no longer be watched from."""
         self.compacted = self.version
-        self.log.clear()
+        self.log = []
 
     def asked(self, fragment: str, *, watch: bool | None = None) -> int:
         return sum(
@@ -106,8 +107,8 @@ class FakeApi:
             if fragment in path and (watch is None or ("watch=1" in path) is watch)
         )
 
-    def _tell(self, collection: str, kind: str, obj: Obj) -> None:
-        self.log.append((self.version, collection, {"type": kind, "object": obj}))
+    def _tell(self, collection: str, kind: str, obj: Obj, line: bytes = b"") -> None:
+        self.log.append((self.version, collection, {"type": kind, "object": obj, "line": line}))
         self._news.set()
         self._news = asyncio.Event()
 
@@ -147,25 +148,24 @@ class FakeApi:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         self.watches += 1
-        sent = 0
         log = self.log
+        sent, start = 0, len(log)
         try:
             while True:
                 news = self._news
                 if self.frozen:
                     await asyncio.sleep(3600)
                 if log is not self.log:
-                    log, sent = self.log, 0
+                    log, sent, start = self.log, 0, 0
                 for version, where, event in log[sent:]:
                     sent += 1
+                    if event["type"] in ("RAW", "END") and sent <= start:
+                        continue  # meant for the watches of that moment only
                     if where != collection or version <= since or not _in(event["object"], namespace):
                         continue
-                    if event["type"] == "RAW":
-                        await response.write(event["object"]["line"].encode("latin-1"))
-                    elif event["type"] == "END":
+                    if event["type"] == "END":
                         return response
-                    else:
-                        await response.write(json.dumps(event).encode() + b"\n")
+                    await response.write(event["line"] if event["type"] == "RAW" else _line(event))
                 sent = min(sent, len(log))
                 await news.wait()
         finally:
@@ -173,7 +173,12 @@ class FakeApi:
 
     def end_watches(self, collection: str) -> None:
         """End all watches of a collection normally, as a server does after timeoutSeconds."""
+        self.version += 1
         self._tell(collection, "END", {"metadata": {}})
+
+
+def _line(event: Obj) -> bytes:
+    return json.dumps({"type": event["type"], "object": event["object"]}).encode() + b"\n"
 
 
 def _in(obj: Obj, namespace: str | None) -> bool:
