@@ -50,7 +50,12 @@ class Cluster:
         self.metrics_available = metrics
         self.recorder = Recorder(self.api)
         self._context = Context(
-            self.store, self.api, self.clock, self.rng, behaviour if behaviour is not None else Behaviour(), self.recorder
+            self.store,
+            self.api,
+            self.clock,
+            self.rng,
+            behaviour if behaviour is not None else Behaviour(),
+            self.recorder,
         )
         controllers, self.kubelet = build(self._context, utilisation)
         self._loop = Loop(self._context, controllers)
@@ -96,7 +101,8 @@ class Cluster:
             now = clock.now().timestamp()
             if due is None or due >= end:
                 break
-            clock.advance(max(due - now, 0.0))
+            # A microsecond is the least that a datetime knows; less would stand still for ever.
+            clock.advance(max(due - now, 1e-6))
             self.tick()
         clock.advance(max(end - clock.now().timestamp(), 0.0))
         self.tick()
@@ -132,7 +138,9 @@ class Cluster:
             raise KeyError(f"The simulated cluster has no {kind.get('kind')} of {kind.get('apiVersion')}.")
         return known
 
-    def create(self, obj: Mapping[str, Any], namespace: str = "", *, manager: str = "drill", validate: bool = True) -> Obj:
+    def create(
+        self, obj: Mapping[str, Any], namespace: str = "", *, manager: str = "drill", validate: bool = True
+    ) -> Obj:
         """Create an object (with `apiVersion` and `kind`) and return it. Raises ApiError.
 
         `validate=False` lets through what an API server would refuse, such as hostile names.
@@ -140,12 +148,16 @@ class Cluster:
         resource = self.resource(obj)
         namespace = namespace or (obj.get("metadata") or {}).get("namespace") or "default"
         call = Call(manager=manager, validate=validate)
-        return self._full(resource, self.api.create(resource, namespace if resource.namespaced else "", obj, call).obj)
+        return self._full(
+            resource, self.api.create(resource, namespace if resource.namespaced else "", obj, call).obj
+        )
 
     def get(self, kind: str, name: str, namespace: str = "default") -> Obj:
         """Return a copy of an object. Raises ApiError (404)."""
         resource = find(kind)
-        return self._full(resource, self.api.entry(resource, namespace if resource.namespaced else "", name).obj)
+        return self._full(
+            resource, self.api.entry(resource, namespace if resource.namespaced else "", name).obj
+        )
 
     def list(self, kind: str, namespace: str = "", labels: str = "") -> list[Obj]:
         """Return copies of the objects of a namespace ("" is all) that meet a label selector."""
@@ -154,18 +166,30 @@ class Cluster:
         return [self._full(resource, entry.obj) for entry in entries if selector.matches(entry.labels)]
 
     def patch(
-        self, kind: str, name: str, change: Any, namespace: str = "default", *, manager: str = "drill", subresource: str = ""
+        self,
+        kind: str,
+        name: str,
+        change: Any,
+        namespace: str = "default",
+        *,
+        manager: str = "drill",
+        subresource: str = "",
     ) -> Obj:
         """Patch an object: a list is a JSON Patch, a mapping a strategic merge patch. Raises ApiError."""
         resource = find(kind)
         style = JSON_PATCH if isinstance(change, list) else STRATEGIC_PATCH
         place = namespace if resource.namespaced else ""
-        return self._full(resource, self.api.patch(resource, place, name, change, style, Call(manager=manager), subresource).obj)
+        return self._full(
+            resource,
+            self.api.patch(resource, place, name, change, style, Call(manager=manager), subresource).obj,
+        )
 
     def delete(self, kind: str, name: str, namespace: str = "default", **options: Any) -> None:
         """Delete an object by DeleteOptions such as `gracePeriodSeconds=0`. Raises ApiError."""
         resource = find(kind)
-        self.api.delete(resource, namespace if resource.namespaced else "", name, options, Call(manager="drill"))
+        self.api.delete(
+            resource, namespace if resource.namespaced else "", name, options, Call(manager="drill")
+        )
 
     def scale(self, kind: str, name: str, replicas: int, namespace: str = "default") -> None:
         """Set `spec.replicas`. Raises ApiError."""
@@ -185,20 +209,38 @@ class Cluster:
 
     def add_namespace(self, name: str, labels: Mapping[str, str] | None = None) -> Obj:
         """Create a namespace with its default service account."""
-        made = self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels or {})}})
+        made = self.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": name, "labels": dict(labels or {})},
+            }
+        )
         self.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}, name)
         return made
 
-    def add_node(self, name: str, *, cpu: str = "8", memory: str = "32Gi", pods: int = 110, zone: str = "zone-a") -> Obj:
+    def add_node(
+        self, name: str, *, cpu: str = "8", memory: str = "32Gi", pods: int = 110, zone: str = "zone-a"
+    ) -> Obj:
         """Create a ready node."""
-        return self.create(nodes.make_node(name, cpu=cpu, memory=memory, pods=pods, zone=zone, now=self.api.now()))
+        return self.create(
+            nodes.make_node(name, cpu=cpu, memory=memory, pods=pods, zone=zone, now=self.api.now())
+        )
 
     def set_node_ready(self, name: str, ready: bool) -> None:
         """Let the kubelet of a node stop or start reporting; its pods follow."""
         nodes.set_ready(self.api, name, ready)
 
     def event(
-        self, kind: str, name: str, reason: str, message: str, namespace: str = "default", *, warning: bool = True, component: str = "drill"
+        self,
+        kind: str,
+        name: str,
+        reason: str,
+        message: str,
+        namespace: str = "default",
+        *,
+        warning: bool = True,
+        component: str = "drill",
     ) -> None:
         """Write an event about an object. Raises ApiError (404)."""
         resource = find(kind)
@@ -206,11 +248,21 @@ class Cluster:
         style = "Warning" if warning else "Normal"
         self.recorder.record(resource, entry.obj, reason, message, kind=style, component=component)
 
-    def write_log(self, pod: str, lines: Iterable[bytes], namespace: str = "default", container: str = "") -> None:
+    def write_log(
+        self, pod: str, lines: Iterable[bytes], namespace: str = "default", container: str = ""
+    ) -> None:
         """Append lines (any bytes, without newlines) to the log of a running container. Raises ApiError."""
         self.view.write_log(namespace, pod, container, lines)
 
-    def crash(self, pod: str, namespace: str = "default", container: str = "", *, exit_code: int = 1, reason: str = "") -> None:
+    def crash(
+        self,
+        pod: str,
+        namespace: str = "default",
+        container: str = "",
+        *,
+        exit_code: int = 1,
+        reason: str = "",
+    ) -> None:
         """Let a container of a running pod end at once. Raises ApiError."""
         entry = self.api.entry(BY_TABLE["pods"], namespace, pod)
         self.kubelet.kill(entry, container, exit_code, reason)
