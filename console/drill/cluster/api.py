@@ -82,7 +82,9 @@ class Api:
             meta["name"] = meta["generateName"] + names.suffix(self.rng)
         return self._store_new(resource, namespace or given or "", obj, call, warnings)
 
-    def _store_new(self, resource: Resource, namespace: str, obj: Obj, call: Call, warnings: tuple[str, ...]) -> Written:
+    def _store_new(
+        self, resource: Resource, namespace: str, obj: Obj, call: Call, warnings: tuple[str, ...]
+    ) -> Written:
         meta = obj["metadata"]
         if resource.namespaced:
             self._need_namespace(namespace, resource)
@@ -125,12 +127,16 @@ class Api:
             message = f"unable to create new content in namespace {namespace} because it is being terminated"
             raise ApiError(403, "Forbidden", message, {"kind": resource.plural, "group": resource.group})
 
-    def update(self, resource: Resource, namespace: str, name: str, body: Any, call: Call, sub: str = "") -> Written:
+    def update(
+        self, resource: Resource, namespace: str, name: str, body: Any, call: Call, sub: str = ""
+    ) -> Written:
         """Replace an object (or its status). Raises ApiError."""
         obj, warnings = self._intake(resource, body, call)
         if (obj.get("metadata") or {}).get("name", name) != name:
             wrong = obj["metadata"]["name"]
-            raise errors.bad_request(f"the name of the object ({wrong}) does not match the name on the URL ({name})")
+            raise errors.bad_request(
+                f"the name of the object ({wrong}) does not match the name on the URL ({name})"
+            )
         old = self.entry(resource, namespace, name)
         return self._store_next(resource, old, obj, call, sub, warnings)
 
@@ -180,11 +186,25 @@ class Api:
         before = old.obj
         meta, was = obj.setdefault("metadata", {}), before["metadata"]
         if meta.get("uid") not in (None, was["uid"]):
-            raise errors.precondition(f"{resource.plural}.{resource.group}".rstrip("."), old.name, "UID", meta["uid"], was["uid"])
+            raise errors.precondition(
+                f"{resource.plural}.{resource.group}".rstrip("."), old.name, "UID", meta["uid"], was["uid"]
+            )
         if meta.get("resourceVersion") not in (None, "", was["resourceVersion"]):
             raise errors.conflict(resource.plural, resource.group, old.name)
-        kept = ("name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp")
-        fixed = {name: was[name] for name in (*kept, "deletionTimestamp", "deletionGracePeriodSeconds") if name in was}
+        kept = (
+            "name",
+            "generateName",
+            "namespace",
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+        )
+        fixed = {
+            name: was[name]
+            for name in (*kept, "deletionTimestamp", "deletionGracePeriodSeconds")
+            if name in was
+        }
         managed_fields = meta["managedFields"] if "managedFields" in meta else was.get("managedFields")
         skip = {*fixed, *kept, "managedFields", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"}
         new_meta = {**fixed, **{name: value for name, value in meta.items() if name not in skip}}
@@ -217,7 +237,11 @@ class Api:
             return Written(before, warnings, entry=old)
         if call.dry_run:
             return Written(new, warnings)
-        if "deletionTimestamp" in new["metadata"] and not new["metadata"].get("finalizers") and _finished(resource, new):
+        if (
+            "deletionTimestamp" in new["metadata"]
+            and not new["metadata"].get("finalizers")
+            and _finished(resource, new)
+        ):
             entry = self.store.remove(resource.table, self.store.replace(resource.table, old, new))
         else:
             entry = self.store.replace(resource.table, old, new)
@@ -236,7 +260,9 @@ class Api:
         assert written.entry is not None
         return written.entry
 
-    def _apply(self, resource: Resource, namespace: str, name: str, change: Any, call: Call, sub: str) -> Written:
+    def _apply(
+        self, resource: Resource, namespace: str, name: str, change: Any, call: Call, sub: str
+    ) -> Written:
         try:
             body = yaml.safe_load(change) if isinstance(change, (bytes, str)) else change
         except yaml.YAMLError as error:
@@ -263,7 +289,9 @@ class Api:
             return self._store_new(resource, namespace, merged, call, warnings)
         entries = merged["metadata"]["managedFields"]
         defaults.fill(resource.kind, merged)
-        if _fields_equal(entries, live["metadata"].get("managedFields")) and _without_fields(merged) == _without_fields(live):
+        if _fields_equal(entries, live["metadata"].get("managedFields")) and _without_fields(
+            merged
+        ) == _without_fields(live):
             return Written(live, warnings, entry=found)
         quiet = msgspec.structs.replace(call, manager=call.manager)
         return self._store_applied(resource, found, merged, quiet, sub, warnings)
@@ -293,7 +321,9 @@ class Api:
             raise errors.precondition(resource.kind, name, "UID", wanted["uid"], old.uid)
         if wanted.get("resourceVersion") not in (None, meta["resourceVersion"]):
             found = meta["resourceVersion"]
-            raise errors.precondition(resource.kind, name, "ResourceVersion", wanted["resourceVersion"], found)
+            raise errors.precondition(
+                resource.kind, name, "ResourceVersion", wanted["resourceVersion"], found
+            )
         grace = self._grace(resource, old, options)
         finalizers = list(meta.get("finalizers") or ())
         policy = options.get("propagationPolicy")

@@ -165,8 +165,12 @@ def review(user: User, kind: str, body: Any, now: str) -> Obj:
         return {"metadata": {}, "spec": {}, "status": status}
     asked = spec.get("resourceAttributes")
     if asked:
-        resource = asked.get("resource", "") + (f"/{asked['subresource']}" if asked.get("subresource") else "")
-        allowed = user.may(asked.get("verb", ""), asked.get("group", ""), resource, asked.get("namespace", ""))
+        resource = asked.get("resource", "") + (
+            f"/{asked['subresource']}" if asked.get("subresource") else ""
+        )
+        allowed = user.may(
+            asked.get("verb", ""), asked.get("group", ""), resource, asked.get("namespace", "")
+        )
     else:
         url = spec.get("nonResourceAttributes") or {}
         allowed = user.may_url(url.get("verb", ""), url.get("path", ""))

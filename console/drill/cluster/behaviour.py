@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -113,9 +114,12 @@ class Behaviour:
 
     def logs(self, container: Container, since: float, until: float) -> Sequence[LogLine]:
         """Return what a container writes between two ages, `since` excluded: a line every five seconds."""
-        first, last = int(since // 5) + 1, int(until // 5)
+        first, last = math.floor(since / 5) + 1, math.floor(until / 5)
         return [
-            LogLine(n * 5.0, f'level=info pod={container.pod} container={container.name} seq={n} msg="handled request" status=200 ms={n * 7 % 91}'.encode())
+            LogLine(
+                n * 5.0,
+                f'level=info pod={container.pod} container={container.name} seq={n} msg="handled request" status=200 ms={n * 7 % 91}'.encode(),
+            )
             for n in range(first, last + 1)
         ]
 

@@ -87,13 +87,19 @@ class Quiet:
         text = "" if ready else "containers with unready status: [app]"
         reason = "" if ready else "ContainersNotReady"
         conditions = [
-            condition(status, one["type"], ready, now, reason, text) if one["type"] in ("Ready", "ContainersReady") else one
+            condition(status, one["type"], ready, now, reason, text)
+            if one["type"] in ("Ready", "ContainersReady")
+            else one
             for one in status["conditions"]
         ]
         first = {**status["containerStatuses"][0], "ready": ready}
         if ready:
             first["restartCount"] += 1
-        fresh = {**status, "conditions": conditions, "containerStatuses": [first, *status["containerStatuses"][1:]]}
+        fresh = {
+            **status,
+            "conditions": conditions,
+            "containerStatuses": [first, *status["containerStatuses"][1:]],
+        }
         self._store.replace("pods", entry, {**pod, "metadata": {**pod["metadata"]}, "status": fresh})
 
 
@@ -150,7 +156,9 @@ def populate(
     cluster.tick()
 
 
-def _workload(cluster: Cluster, namespace: str, name: str, size: int, hosts: list[str], rows: list[tuple[Obj, bytes]]) -> None:
+def _workload(
+    cluster: Cluster, namespace: str, name: str, size: int, hosts: list[str], rows: list[tuple[Obj, bytes]]
+) -> None:
     call, api, rng = Call(manager="kubectl-client-side-apply"), cluster.api, cluster.rng
     body = _deployment(name, size, f"registry.example/{name}:v1")
     made = api.create(BY_TABLE["deployments.apps"], namespace, body, call).obj
@@ -170,7 +178,9 @@ def _workload(cluster: Cluster, namespace: str, name: str, size: int, hosts: lis
         },
         "spec": {"replicas": size, "selector": {"matchLabels": labels}, "template": template},
     }  # fmt: skip
-    replica_set = api.create(BY_TABLE["replicasets.apps"], namespace, owned, Call(manager="kube-controller-manager")).obj
+    replica_set = api.create(
+        BY_TABLE["replicasets.apps"], namespace, owned, Call(manager="kube-controller-manager")
+    ).obj
     raw, meta = _pod_template(cluster, namespace, replica_set)
     uids, keys = [replica_set["metadata"]["uid"]], []
     for _ in range(size):
@@ -220,10 +230,16 @@ def _pod_template(cluster: Cluster, namespace: str, replica_set: Obj) -> tuple[s
     from console.drill.cluster import managed
     from console.drill.cluster.schema import of
 
-    managed.record(before, obj, of("core.v1.Pod"), manager="kubelet", api_version="v1", time=now, subresource="status")
+    managed.record(
+        before, obj, of("core.v1.Pod"), manager="kubelet", api_version="v1", time=now, subresource="status"
+    )
     meta: dict[str, Any] = obj["metadata"]
     meta["name"], meta["uid"] = _NAME, _UID
-    obj["metadata"] = {**{k: meta[k] for k in ("name", "generateName", "namespace", "uid")}, "resourceVersion": _VERSION, **meta}
+    obj["metadata"] = {
+        **{k: meta[k] for k in ("name", "generateName", "namespace", "uid")},
+        "resourceVersion": _VERSION,
+        **meta,
+    }
     return encode(obj).decode(), obj["metadata"]
 
 
@@ -240,9 +256,28 @@ def _report(cluster: Cluster, namespace: str, deployment: str, replica_set: str,
         ("Progressing", "NewReplicaSetAvailable", f'ReplicaSet "{replica_set}" has successfully progressed.'),
     )
     conditions = [
-        {"type": kind, "status": "True", "lastUpdateTime": now, "lastTransitionTime": now, "reason": reason, "message": text}
+        {
+            "type": kind,
+            "status": "True",
+            "lastUpdateTime": now,
+            "lastTransitionTime": now,
+            "reason": reason,
+            "message": text,
+        }
         for kind, reason, text in texts
     ]
-    status = {"observedGeneration": 1, **counts, "updatedReplicas": size, "terminatingReplicas": 0, "conditions": conditions}
+    status = {
+        "observedGeneration": 1,
+        **counts,
+        "updatedReplicas": size,
+        "terminatingReplicas": 0,
+        "conditions": conditions,
+    }
     meta = {**entry.obj["metadata"], "annotations": {"deployment.kubernetes.io/revision": "1"}}
-    api.write(BY_TABLE["deployments.apps"], entry, {**entry.obj, "metadata": meta, "status": status}, manager, "status")
+    api.write(
+        BY_TABLE["deployments.apps"],
+        entry,
+        {**entry.obj, "metadata": meta, "status": status},
+        manager,
+        "status",
+    )

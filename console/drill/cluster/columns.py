@@ -134,7 +134,13 @@ def _statefulset(obj: Obj, now: datetime) -> list[Any]:
 
 def _daemonset(obj: Obj, now: datetime) -> list[Any]:
     status, spec = obj.get("status") or {}, obj["spec"]
-    counts = ("desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled", "numberAvailable")
+    counts = (
+        "desiredNumberScheduled",
+        "currentNumberScheduled",
+        "numberReady",
+        "updatedNumberScheduled",
+        "numberAvailable",
+    )
     node = selectors.to_text({"matchLabels": spec["template"]["spec"].get("nodeSelector") or {}}) or NONE
     return [
         obj["metadata"]["name"], *(status.get(name, 0) for name in counts), node, age(obj, now),
@@ -163,12 +169,16 @@ def _job(obj: Obj, now: datetime) -> list[Any]:
 
 def _node(obj: Obj, now: datetime) -> list[Any]:
     status, labels = obj.get("status") or {}, obj["metadata"].get("labels") or {}
-    ready = next((one["status"] for one in status.get("conditions") or () if one["type"] == "Ready"), "Unknown")
+    ready = next(
+        (one["status"] for one in status.get("conditions") or () if one["type"] == "Ready"), "Unknown"
+    )
     shown = "Ready" if ready == "True" else "NotReady"
     if obj["spec"].get("unschedulable"):
         shown += ",SchedulingDisabled"
     prefix = "node-role.kubernetes.io/"
-    roles = ",".join(sorted(label.removeprefix(prefix) for label in labels if label.startswith(prefix))) or NONE
+    roles = (
+        ",".join(sorted(label.removeprefix(prefix) for label in labels if label.startswith(prefix))) or NONE
+    )
     addresses = {one["type"]: one["address"] for one in status.get("addresses") or ()}
     info = status.get("nodeInfo") or {}
     return [
@@ -186,7 +196,9 @@ def _event(obj: Obj, now: datetime) -> list[Any]:
     involved, source = obj.get("involvedObject") or {}, obj.get("source") or {}
     first = obj.get("firstTimestamp") or obj.get("eventTime")
     last = obj.get("lastTimestamp") or first
-    where = ", ".join(filter(None, (source.get("component") or obj.get("reportingComponent", ""), source.get("host", ""))))
+    where = ", ".join(
+        filter(None, (source.get("component") or obj.get("reportingComponent", ""), source.get("host", "")))
+    )
     thing = f"{involved.get('kind', '').lower()}/{involved.get('name', '')}"
     return [
         since(last, now), obj.get("type", ""), obj.get("reason", ""), thing, involved.get("fieldPath", ""), where,
@@ -195,7 +207,11 @@ def _event(obj: Obj, now: datetime) -> list[Any]:
 
 
 def _configmap(obj: Obj, now: datetime) -> list[Any]:
-    return [obj["metadata"]["name"], len(obj.get("data") or {}) + len(obj.get("binaryData") or {}), age(obj, now)]
+    return [
+        obj["metadata"]["name"],
+        len(obj.get("data") or {}) + len(obj.get("binaryData") or {}),
+        age(obj, now),
+    ]
 
 
 def _secret(obj: Obj, now: datetime) -> list[Any]:
@@ -231,7 +247,13 @@ def _slice(obj: Obj, now: datetime) -> list[Any]:
     ports = ",".join(str(one.get("port", "*")) for one in obj.get("ports") or ())
     found = [one["addresses"][0] for one in obj.get("endpoints") or ()]
     shown = ",".join(found[:3]) + (f" + {len(found) - 3} more..." if len(found) > 3 else "")
-    return [obj["metadata"]["name"], obj.get("addressType", ""), ports or "<unset>", shown or "<unset>", age(obj, now)]
+    return [
+        obj["metadata"]["name"],
+        obj.get("addressType", ""),
+        ports or "<unset>",
+        shown or "<unset>",
+        age(obj, now),
+    ]
 
 
 def _ingress(obj: Obj, now: datetime) -> list[Any]:
@@ -240,7 +262,14 @@ def _ingress(obj: Obj, now: datetime) -> list[Any]:
     points = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     address = ",".join(one.get("ip") or one.get("hostname", "") for one in points)
     ports = "80, 443" if spec.get("tls") else "80"
-    return [obj["metadata"]["name"], spec.get("ingressClassName") or NONE, hosts, address, ports, age(obj, now)]
+    return [
+        obj["metadata"]["name"],
+        spec.get("ingressClassName") or NONE,
+        hosts,
+        address,
+        ports,
+        age(obj, now),
+    ]
 
 
 def _hpa(obj: Obj, now: datetime) -> list[Any]:
@@ -278,7 +307,12 @@ def _account(obj: Obj, now: datetime) -> list[Any]:
 
 def _claim(obj: Obj, now: datetime) -> list[Any]:
     spec, status = obj["spec"], obj.get("status") or {}
-    short = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
+    short = {
+        "ReadWriteOnce": "RWO",
+        "ReadOnlyMany": "ROX",
+        "ReadWriteMany": "RWX",
+        "ReadWriteOncePod": "RWOP",
+    }
     modes = ",".join(short.get(mode, mode) for mode in status.get("accessModes") or ())
     return [
         obj["metadata"]["name"], status.get("phase", ""), spec.get("volumeName", ""),
@@ -299,8 +333,15 @@ def _quota(obj: Obj, now: datetime) -> list[Any]:
 
 
 def _pod_metrics(obj: Obj, _now: datetime) -> list[Any]:
-    total = [sum(quantity.parse(one["usage"][name]) for one in obj["containers"]) for name in ("cpu", "memory")]
-    return [obj["metadata"]["name"], f"{round(total[0] * 1000)}m", f"{round(total[1] / 2**20)}Mi", obj["window"]]
+    total = [
+        sum(quantity.parse(one["usage"][name]) for one in obj["containers"]) for name in ("cpu", "memory")
+    ]
+    return [
+        obj["metadata"]["name"],
+        f"{round(total[0] * 1000)}m",
+        f"{round(total[1] / 2**20)}Mi",
+        obj["window"],
+    ]
 
 
 def _node_metrics(obj: Obj, _now: datetime) -> list[Any]:

@@ -58,7 +58,9 @@ def _utilization(metrics: Any, part: str) -> int | None:
 
 
 def _hpa_v1(obj: Obj) -> Obj:
-    spec = {name: value for name, value in (obj.get("spec") or {}).items() if name not in ("metrics", "behavior")}
+    spec = {
+        name: value for name, value in (obj.get("spec") or {}).items() if name not in ("metrics", "behavior")
+    }
     target = _utilization((obj.get("spec") or {}).get("metrics"), "target")
     if target is not None:
         spec["targetCPUUtilizationPercentage"] = target

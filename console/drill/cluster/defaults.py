@@ -109,7 +109,12 @@ def _daemonset(obj: Obj) -> None:
         rolling.setdefault("maxUnavailable", 1)
         rolling.setdefault("maxSurge", 0)
     spec.setdefault("revisionHistoryLimit", 10)
-    status = {"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0}
+    status = {
+        "currentNumberScheduled": 0,
+        "numberMisscheduled": 0,
+        "desiredNumberScheduled": 0,
+        "numberReady": 0,
+    }
     obj.setdefault("status", status)
 
 
@@ -129,7 +134,10 @@ def _job(obj: Obj) -> None:
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     uid = obj["metadata"].get("uid")
-    labels = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": obj["metadata"].get("name")}
+    labels = {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": obj["metadata"].get("name"),
+    }
     if uid and "selector" not in spec:
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
         metadata = spec.setdefault("template", {}).setdefault("metadata", {})
@@ -237,12 +245,17 @@ def admit_pod(obj: Obj, suffix: str) -> None:
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         {
             "downwardAPI": {
-                "items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]
+                "items": [
+                    {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+                ]
             }
         },
     ]
     if spec.get("automountServiceAccountToken", True):
-        spec["volumes"] = [*(spec.get("volumes") or ()), {"name": name, "projected": {"sources": sources, "defaultMode": 420}}]
+        spec["volumes"] = [
+            *(spec.get("volumes") or ()),
+            {"name": name, "projected": {"sources": sources, "defaultMode": 420}},
+        ]
         for container in [*(spec.get("initContainers") or ()), *spec["containers"]]:
             container["volumeMounts"] = [*(container.get("volumeMounts") or ()), mount]
     spec.setdefault("serviceAccountName", "default")

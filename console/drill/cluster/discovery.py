@@ -56,7 +56,11 @@ def _group(name: str, versions: list[str]) -> Obj:
 
 def group_list(metrics: bool) -> Obj:
     """Return the body of /apis."""
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(*one) for one in groups(metrics).items()]}
+    return {
+        "kind": "APIGroupList",
+        "apiVersion": "v1",
+        "groups": [_group(*one) for one in groups(metrics).items()],
+    }
 
 
 def one_group(name: str, metrics: bool) -> Obj | None:
@@ -97,7 +101,13 @@ def _subresource(resource: Resource, name: str) -> Obj:
 
 
 def _metric(plural: str, kind: str, namespaced: bool) -> Obj:
-    return {"name": plural, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": ["get", "list"]}
+    return {
+        "name": plural,
+        "singularName": "",
+        "namespaced": namespaced,
+        "kind": kind,
+        "verbs": ["get", "list"],
+    }
 
 
 def resource_list(group: str, number: str, metrics: bool) -> Obj | None:
@@ -109,7 +119,15 @@ def resource_list(group: str, number: str, metrics: bool) -> Obj | None:
             entries += [_subresource(resource, name) for name in resource.subresources]
     for plural, (review_group, review_version, kind) in REVIEWS.items():
         if (review_group, review_version) == (group, number):
-            entries.append({"name": plural, "singularName": kind.lower(), "namespaced": False, "kind": kind, "verbs": ["create"]})
+            entries.append(
+                {
+                    "name": plural,
+                    "singularName": kind.lower(),
+                    "namespaced": False,
+                    "kind": kind,
+                    "verbs": ["create"],
+                }
+            )
     if metrics and (group, number) == (METRICS_GROUP, "v1beta1"):
         entries += [_metric("nodes", "NodeMetrics", False), _metric("pods", "PodMetrics", True)]
     if not entries:
@@ -126,18 +144,31 @@ def aggregated(core: bool, metrics: bool) -> Obj:
         listed = []
         for number in versions:
             found = resource_list(name, number, metrics)
-            listed.append({"version": number, "freshness": "Current", "resources": _nested(found, name, number)})
+            listed.append(
+                {"version": number, "freshness": "Current", "resources": _nested(found, name, number)}
+            )
         items.append({"metadata": {"name": name} if name else {}, "versions": listed})
-    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": items,
+    }
 
 
 def _nested(found: Obj | None, group: str, number: str) -> list[Obj]:
     result: list[Obj] = []
     for entry in (found or {}).get("resources", ()):
-        kind = {"group": entry.get("group", group), "version": entry.get("version", number), "kind": entry["kind"]}
+        kind = {
+            "group": entry.get("group", group),
+            "version": entry.get("version", number),
+            "kind": entry["kind"],
+        }
         name, _, sub = entry["name"].partition("/")
         if sub:
-            result[-1].setdefault("subresources", []).append({"subresource": sub, "responseKind": kind, "verbs": entry["verbs"]})
+            result[-1].setdefault("subresources", []).append(
+                {"subresource": sub, "responseKind": kind, "verbs": entry["verbs"]}
+            )
             continue
         one: Obj = {
             "resource": name,
@@ -156,7 +187,11 @@ def _nested(found: Obj | None, group: str, number: str) -> list[Obj]:
 def openapi_paths() -> Obj:
     """Return the index of /openapi/v3."""
     names = {f"apis/{one.group}/{one.version}" if one.group else "api/v1" for one in RESOURCES}
-    return {"paths": {name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={hash_of(name)}"} for name in sorted(names)}}
+    return {
+        "paths": {
+            name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={hash_of(name)}"} for name in sorted(names)
+        }
+    }
 
 
 def hash_of(text: str) -> str:
@@ -177,7 +212,11 @@ def openapi(name: str) -> Obj | None:
             continue
         place = "/namespaces/{namespace}" if resource.namespaced else ""
         kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-        operation: dict[str, Any] = {"parameters": parameters, "x-kubernetes-group-version-kind": kind, "responses": {}}
+        operation: dict[str, Any] = {
+            "parameters": parameters,
+            "x-kubernetes-group-version-kind": kind,
+            "responses": {},
+        }
         paths[f"/{prefix}{place}/{resource.plural}/{{name}}"] = {
             "put": {**operation, "x-kubernetes-action": "put"},
             "patch": {**operation, "x-kubernetes-action": "patch"},

@@ -111,7 +111,9 @@ def invalid_value(field: str, value: Any, why: str) -> Cause:
 def unsupported(field: str, value: str, allowed: Sequence[str]) -> Cause:
     """A field whose value is not one of those allowed."""
     choice = ", ".join(f'"{one}"' for one in allowed)
-    return Cause(("FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {choice}', field))
+    return Cause(
+        ("FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {choice}', field)
+    )
 
 
 def duplicate(field: str, value: str) -> Cause:
@@ -143,16 +145,12 @@ def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
 
-def forbidden(
-    user: str, verb: str, group: str, resource: str, namespace: str, name: str
-) -> ApiError:
+def forbidden(user: str, verb: str, group: str, resource: str, namespace: str, name: str) -> ApiError:
     """403 of the RBAC authorizer. `resource` may carry a subresource (`pods/log`)."""
     plural = resource.partition("/")[0]
     scope = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     what = qualified(plural, group) + (f' "{name}"' if name else "")
-    message = (
-        f'{what} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group "{group}" {scope}'
-    )
+    message = f'{what} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group "{group}" {scope}'
     return ApiError(403, "Forbidden", message, _details(name, group, plural))
 
 

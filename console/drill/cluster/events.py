@@ -59,7 +59,12 @@ class Recorder:
         source = {"component": component, **({"host": host} if host else {})}
         name = f"{meta['name']}.{self._api.rng.getrandbits(64):016x}"
         body: Obj = {
-            "metadata": {"name": name, "namespace": namespace, "uid": names.uid(self._api.rng), "creationTimestamp": now},
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "uid": names.uid(self._api.rng),
+                "creationTimestamp": now,
+            },
             "involvedObject": involved,
             "reason": reason,
             "message": message,
@@ -77,7 +82,14 @@ class Recorder:
                                            "reason", "reportingComponent", "reportingInstance", "source", "type")
         }  # fmt: skip
         body["metadata"]["managedFields"] = [
-            {"manager": component, "operation": "Update", "apiVersion": "v1", "time": now, "fieldsType": "FieldsV1", "fieldsV1": fields}
+            {
+                "manager": component,
+                "operation": "Update",
+                "apiVersion": "v1",
+                "time": now,
+                "fieldsType": "FieldsV1",
+                "fieldsV1": fields,
+            }
         ]
         entry = self._api.store.insert("events", body)
         self._seen[identity] = entry.key

@@ -15,7 +15,10 @@ from console.drill.cluster.request import Record
 _REASONS: Final = {
     401: ("Unauthorized", "Unauthorized"),
     403: ("Forbidden", "forbidden by a fault of the drill"),
-    409: ("Conflict", "the object has been modified; please apply your changes to the latest version and try again"),
+    409: (
+        "Conflict",
+        "the object has been modified; please apply your changes to the latest version and try again",
+    ),
     410: ("Expired", "The resourceVersion for the provided list is too old."),
     429: ("TooManyRequests", "Too many requests, please try again later."),
     500: ("InternalError", "Internal error occurred: etcdserver: request timed out"),
@@ -100,10 +103,18 @@ class Faults:
         return fault
 
     def fail(
-        self, status: int, match: Match = Match(), *, times: int | None = None, message: str = "", retry_after: int | None = None
+        self,
+        status: int,
+        match: Match = Match(),
+        *,
+        times: int | None = None,
+        message: str = "",
+        retry_after: int | None = None,
     ) -> Fault:
         """Answer with an error status (401, 403, 409, 410, 429, 500, 503, 504 …) and its Status body."""
-        return self._add("status", match, status=status, times=times, message=message, retry_after=retry_after)
+        return self._add(
+            "status", match, status=status, times=times, message=message, retry_after=retry_after
+        )
 
     def malformed(self, match: Match = Match(), *, times: int | None = None) -> Fault:
         """Answer 200 with JSON that breaks off."""
@@ -121,7 +132,9 @@ class Faults:
         """Answer `seconds` late."""
         return self._add("slow", match, times=times, seconds=seconds)
 
-    def cut_watch(self, match: Match = Match(), *, after_events: int = 0, times: int | None = 1, status: int = 0) -> Fault:
+    def cut_watch(
+        self, match: Match = Match(), *, after_events: int = 0, times: int | None = 1, status: int = 0
+    ) -> Fault:
         """Break watches off after some events: the connection ends in mid-stream, or with an ERROR of `status`."""
         return self._add("cut", match, times=times, events=after_events, status=status)
 

@@ -67,7 +67,11 @@ def stored(resource: Resource, entry: Entry) -> bytes:
 
 def full(resource: Resource, raw: bytes) -> bytes:
     """Return an object's JSON with its kind."""
-    return b'{"kind":"%b","apiVersion":"%b",%b' % (resource.kind.encode(), resource.api_version.encode(), raw[1:])
+    return b'{"kind":"%b","apiVersion":"%b",%b' % (
+        resource.kind.encode(),
+        resource.api_version.encode(),
+        raw[1:],
+    )
 
 
 def partial(raw: bytes) -> bytes:
@@ -89,10 +93,13 @@ def row(kind: str, api_version: str, obj: Obj, raw: bytes, include: str, now: da
 def table(kind: str, meta: Obj, rows: Iterable[bytes], *, headers: bool = True) -> bytes:
     """Return a Table."""
     head = encode(columns.definitions(kind)) if headers else b"null"
-    return b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":%b,"columnDefinitions":%b,"rows":[%b]}' % (
-        encode(meta),
-        head,
-        b",".join(rows),
+    return (
+        b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":%b,"columnDefinitions":%b,"rows":[%b]}'
+        % (
+            encode(meta),
+            head,
+            b",".join(rows),
+        )
     )
 
 
@@ -116,14 +123,18 @@ def many(resource: Resource, entries: list[Entry], meta: Obj, form: Form, now: d
     """Return a list in a form."""
     if form.kind == "table":
         rows = (
-            row(resource.kind, resource.api_version, entry.obj, stored(resource, entry), form.include, now) for entry in entries
+            row(resource.kind, resource.api_version, entry.obj, stored(resource, entry), form.include, now)
+            for entry in entries
         )
         return table(resource.kind, meta, rows)
     if form.kind == "partial":
         items = b",".join(partial(entry.raw) for entry in entries)
-        return b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":%b,"items":[%b]}' % (
-            encode(meta),
-            items,
+        return (
+            b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":%b,"items":[%b]}'
+            % (
+                encode(meta),
+                items,
+            )
         )
     items = b",".join(stored(resource, entry) for entry in entries)
     return b'{"kind":"%bList","apiVersion":"%b","metadata":%b,"items":[%b]}' % (
@@ -170,7 +181,12 @@ def line(resource: Resource, entry: Entry, kind: str, form: Form, now: datetime,
 _EMPTY: Final = {
     "Pod": {"spec": {"containers": None}, "status": {}},
     "Deployment": {
-        "spec": {"replicas": 0, "selector": None, "template": {"metadata": {}, "spec": {"containers": None}}, "strategy": {}},
+        "spec": {
+            "replicas": 0,
+            "selector": None,
+            "template": {"metadata": {}, "spec": {"containers": None}},
+            "strategy": {},
+        },
         "status": {},
     },
 }
@@ -183,11 +199,22 @@ def bookmark(resource: Resource, rv: int, form: Form, *, initial_end: bool = Fal
         meta["annotations"] = {"k8s.io/initial-events-end": "true"}
     body: Obj
     if form.kind == "table":
-        body = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": None, "rows": []}
+        body = {
+            "kind": "Table",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": meta,
+            "columnDefinitions": None,
+            "rows": [],
+        }
     elif form.kind == "partial":
         body = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
     else:
-        body = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta, **_EMPTY.get(resource.kind, {})}
+        body = {
+            "kind": resource.kind,
+            "apiVersion": resource.api_version,
+            "metadata": meta,
+            **_EMPTY.get(resource.kind, {}),
+        }
     return encode({"type": "BOOKMARK", "object": body}) + b"\n"
 
 

@@ -70,7 +70,9 @@ def decode_json(data: bytes) -> Any:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         cut = "truncated" in str(error)
-        raise errors.bad_request("unexpected end of JSON input" if cut else f"invalid character in JSON: {error}") from None
+        raise errors.bad_request(
+            "unexpected end of JSON input" if cut else f"invalid character in JSON: {error}"
+        ) from None
 
 
 def call_of(request: Request, options: Obj | None = None) -> Call:
@@ -88,7 +90,9 @@ def call_of(request: Request, options: Obj | None = None) -> Call:
     )
 
 
-async def respond(http: web.Request, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+async def respond(
+    http: web.Request, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
     """Return a JSON answer, compressed when it is large and the client accepts that."""
     extra = dict(headers or {})
     if len(body) >= _GZIP_FROM and "gzip" in http.headers.get(hdrs.ACCEPT_ENCODING, ""):
@@ -129,13 +133,19 @@ class Handlers:
 
     def form(self, request: Request) -> forms.Form:
         """Return the form that the client accepts. Raises the 406."""
-        return forms.negotiate(request.http.headers.get(hdrs.ACCEPT, ""), request.http.query.get("includeObject", "Metadata"))
+        return forms.negotiate(
+            request.http.headers.get(hdrs.ACCEPT, ""), request.http.query.get("includeObject", "Metadata")
+        )
 
     async def answer(self, request: Request, written: Written, status: int = 200) -> web.StreamResponse:
         """Answer with a written object and its warnings."""
         resource = request.resource
         obj = convert.from_storage(resource, written.obj)
-        raw = written.entry.raw if written.entry is not None and not convert.converted(resource) else encode(obj)
+        raw = (
+            written.entry.raw
+            if written.entry is not None and not convert.converted(resource)
+            else encode(obj)
+        )
         body = forms.one(resource, raw, self.form(request), self.cluster.clock.now())
         response = await respond(request.http, body, status=status)
         for text in written.warnings:
@@ -156,7 +166,9 @@ class Handlers:
         resource, query = request.resource, request.http.query
         choice = listing.choose(resource, request.namespace, query)
         entries, meta = listing.page(self.cluster.store, resource, choice, query)
-        return await respond(request.http, forms.many(resource, entries, meta, form, self.cluster.clock.now()))
+        return await respond(
+            request.http, forms.many(resource, entries, meta, form, self.cluster.clock.now())
+        )
 
     async def watch(self, request: Request) -> web.StreamResponse:
         """A stream of changes."""
@@ -174,7 +186,9 @@ class Handlers:
             self.hub.watchers.discard(watcher)
         return response
 
-    async def _stream(self, request: Request, watcher: Any, first: bytes, fault: Fault | None, response: web.StreamResponse) -> None:
+    async def _stream(
+        self, request: Request, watcher: Any, first: bytes, fault: Fault | None, response: web.StreamResponse
+    ) -> None:
         query = request.http.query
         seconds = listing.number(query, "timeoutSeconds") or _LONGEST_WATCH
         bookmarks = query.get("allowWatchBookmarks") in ("1", "true")
@@ -204,7 +218,9 @@ class Handlers:
         call, info = call_of(request), request.info
         if isinstance(body, dict) and not (body.get("metadata") or {}).get("name"):
             raise errors.bad_request("name must be provided")
-        written = self.cluster.api.update(request.resource, request.namespace, info.name, body, call, info.subresource)
+        written = self.cluster.api.update(
+            request.resource, request.namespace, info.name, body, call, info.subresource
+        )
         return await self.answer(request, written)
 
     async def _change(self, request: Request) -> tuple[str, Any]:
@@ -232,12 +248,20 @@ class Handlers:
         """An object deleted, or on its way."""
         options = await self._delete_options(request)
         resource, name = request.resource, request.info.name
-        written = self.cluster.api.delete(resource, request.namespace, name, options, call_of(request, options))
+        written = self.cluster.api.delete(
+            resource, request.namespace, name, options, call_of(request, options)
+        )
         if written.entry is not None or resource.kind == "Pod":
             return await self.answer(request, written)
         details: Obj = {"name": name, **({"group": resource.group} if resource.group else {})}
         details |= {"kind": resource.plural, "uid": written.obj["metadata"]["uid"]}
-        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+        status = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Success",
+            "details": details,
+        }
         return await respond(request.http, encode(status))
 
     async def _delete_options(self, request: Request) -> Obj:
@@ -259,7 +283,9 @@ class Handlers:
         entries, meta = listing.page(self.cluster.store, resource, choice, {})
         for entry in entries:
             self.cluster.api.delete(resource, entry.namespace, entry.name, options, call)
-        return await respond(request.http, forms.many(resource, entries, meta, self.form(request), self.cluster.clock.now()))
+        return await respond(
+            request.http, forms.many(resource, entries, meta, self.form(request), self.cluster.clock.now())
+        )
 
     async def scale(self, request: Request) -> web.StreamResponse:
         """The scale subresource: read, replaced or patched."""
@@ -299,7 +325,9 @@ class Handlers:
     async def metrics(self, request: Request) -> web.StreamResponse:
         """The metrics API."""
         form = self.form(request)
-        return await respond(request.http, serve_metrics(self.cluster, request.info, request.http.query, form))
+        return await respond(
+            request.http, serve_metrics(self.cluster, request.info, request.http.query, form)
+        )
 
     async def pod_call(self, request: Request) -> web.StreamResponse:
         """Logs, evictions, and what is refused."""

@@ -6,7 +6,9 @@ import base64
 from typing import Any
 
 
-def make(url: str, user: str, token: str, *, namespace: str = "default", ca: bytes = b"", context: str = "drill") -> dict[str, Any]:
+def make(
+    url: str, user: str, token: str, *, namespace: str = "default", ca: bytes = b"", context: str = "drill"
+) -> dict[str, Any]:
     """Return a kubeconfig with one context. `ca` is a PEM certificate, empty without TLS."""
     cluster: dict[str, Any] = {"server": url}
     if ca:
@@ -16,7 +18,9 @@ def make(url: str, user: str, token: str, *, namespace: str = "default", ca: byt
         "kind": "Config",
         "clusters": [{"name": context, "cluster": cluster}],
         "users": [{"name": user, "user": {"token": token}}],
-        "contexts": [{"name": context, "context": {"cluster": context, "user": user, "namespace": namespace}}],
+        "contexts": [
+            {"name": context, "context": {"cluster": context, "user": user, "namespace": namespace}}
+        ],
         "current-context": context,
         "preferences": {},
     }

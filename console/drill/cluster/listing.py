@@ -62,7 +62,9 @@ def number(query: Mapping[str, str], name: str) -> int:
         raise errors.bad_request(f'strconv.ParseUint: parsing "{text}": invalid syntax') from None
 
 
-def page(store: Store, resource: Resource, choice: Choice, query: Mapping[str, str]) -> tuple[list[Entry], Obj]:
+def page(
+    store: Store, resource: Resource, choice: Choice, query: Mapping[str, str]
+) -> tuple[list[Entry], Obj]:
     """Return the entries of a list request and the list's metadata. Raises 400, 410 or 504."""
     limit, wanted = number(query, "limit"), number(query, "resourceVersion")
     rv, after = store.rv, None
@@ -87,7 +89,11 @@ def page(store: Store, resource: Resource, choice: Choice, query: Mapping[str, s
     keys = table.keys(choice.namespace, after)
     if then:
         gone = [k for k, e in then.items() if e is not None and k not in table.entries]
-        fit = [k for k in gone if (not choice.namespace or k[0] == choice.namespace) and (after is None or k > after)]
+        fit = [
+            k
+            for k in gone
+            if (not choice.namespace or k[0] == choice.namespace) and (after is None or k > after)
+        ]
         keys = iter(sorted([*keys, *fit]))
     found: list[Entry] = []
     more = 0
@@ -122,7 +128,9 @@ def _expired(continued: bool, rv: int, floor: int) -> ApiError:
 
 
 def _write_token(rv: int, key: Key) -> str:
-    body = json.dumps({"v": "meta.k8s.io/v1", "rv": rv, "start": f"{key[0]}/{key[1]}\0"}, separators=(",", ":"))
+    body = json.dumps(
+        {"v": "meta.k8s.io/v1", "rv": rv, "start": f"{key[0]}/{key[1]}\0"}, separators=(",", ":")
+    )
     return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
 
 
@@ -130,7 +138,9 @@ def _read_token(token: str) -> tuple[int, Key]:
     try:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except (binascii.Error, ValueError):
-        raise errors.bad_request("invalid continue token: continue key is not valid: illegal base64 data") from None
+        raise errors.bad_request(
+            "invalid continue token: continue key is not valid: illegal base64 data"
+        ) from None
     try:
         body = json.loads(raw)
         namespace, _, name = body["start"].rstrip("\0").partition("/")

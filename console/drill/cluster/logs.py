@@ -31,7 +31,7 @@ class Run:
         self.ended: float | None = None
         self.lines: deque[tuple[float, bytes]] = deque(maxlen=KEPT_LINES)
         self.written = 0
-        self._until = container.started
+        self._until = container.started - 0.001
 
     def fill(self, behaviour: Behaviour, now: float) -> None:
         """Let the behaviour write what it writes up to now, at most the last hour of it."""

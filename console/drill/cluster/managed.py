@@ -33,7 +33,9 @@ def blank(obj: Obj) -> Obj:
     spec = obj.get("spec")
     result: Obj = {"metadata": {}, "status": {}}
     if isinstance(spec, dict):
-        result["spec"] = {name: _PRESENT[name] for name in ("strategy", "updateStrategy", "template") if name in spec}
+        result["spec"] = {
+            name: _PRESENT[name] for name in ("strategy", "updateStrategy", "template") if name in spec
+        }
         if "containers" in spec:
             result["spec"]["containers"] = []
     return result
@@ -113,7 +115,9 @@ def _combine(left: Fields, right: Fields, rule: Callable[[bool, bool], bool]) ->
     return children or None
 
 
-def _combine_child(one: Fields | None, two: Fields | None, rule: Callable[[bool, bool], bool]) -> Fields | None:
+def _combine_child(
+    one: Fields | None, two: Fields | None, rule: Callable[[bool, bool], bool]
+) -> Fields | None:
     itself = rule(one is not None and _member(one), two is not None and _member(two))
     below = _combine(one or {}, two or {}, rule)
     if below is None:
@@ -140,7 +144,9 @@ def _identity(entry: Obj) -> tuple[str, str, str, str]:
     return (entry["manager"], entry["operation"], entry["apiVersion"], entry.get("subresource", ""))
 
 
-def _entry(manager: str, operation: str, api_version: str, time: str, fields: Fields, subresource: str) -> Obj:
+def _entry(
+    manager: str, operation: str, api_version: str, time: str, fields: Fields, subresource: str
+) -> Obj:
     entry: Obj = {
         "manager": manager,
         "operation": operation,
@@ -162,7 +168,9 @@ def _arrange(entries: list[Obj]) -> list[Obj]:
     return sorted(entries, key=lambda e: (e["operation"] != "Apply", e.get("time", ""), e["manager"]))
 
 
-def record(old: Obj, new: Obj, shape: Type, *, manager: str, api_version: str, time: str, subresource: str = "") -> None:
+def record(
+    old: Obj, new: Obj, shape: Type, *, manager: str, api_version: str, time: str, subresource: str = ""
+) -> None:
     """Set `new.metadata.managedFields` after a create, update or patch by `manager`."""
     previous: list[Obj] = new["metadata"].get("managedFields") or []
     changed, removed = compare(managed_part(old), managed_part(new), shape)
@@ -206,7 +214,9 @@ def merge(live: Any, applied: Any, shape: Type | None) -> Any:
     if shape.kind == "keyed" and isinstance(live, list):
         wanted = {item_key(shape, item): item for item in applied}
         merged = [
-            merge(item, wanted.pop(item_key(shape, item)), shape.element) if item_key(shape, item) in wanted else item
+            merge(item, wanted.pop(item_key(shape, item)), shape.element)
+            if item_key(shape, item) in wanted
+            else item
             for item in live
         ]
         return [*merged, *wanted.values()]
@@ -245,7 +255,9 @@ def _leaf_gone(node: Fields, value: Any, shape: Type | None) -> bool:
     below = _children(value, shape)
     if not below:
         return True
-    return all(token in node and _leaf_gone(node[token], inner, kind) for token, (inner, kind) in below.items())
+    return all(
+        token in node and _leaf_gone(node[token], inner, kind) for token, (inner, kind) in below.items()
+    )
 
 
 def _paths(fields: Fields, path: str = "") -> Iterator[str]:

@@ -19,7 +19,14 @@ def make_node(name: str, *, cpu: str, memory: str, pods: int, zone: str, now: st
     """Return a ready node. Its addresses are on loopback."""
     capacity = {"cpu": cpu, "ephemeral-storage": "200Gi", "memory": memory, "pods": str(pods)}
     conditions = [
-        {"type": kind, "status": "False", "lastHeartbeatTime": now, "lastTransitionTime": now, "reason": reason, "message": text}
+        {
+            "type": kind,
+            "status": "False",
+            "lastHeartbeatTime": now,
+            "lastTransitionTime": now,
+            "reason": reason,
+            "message": text,
+        }
         for kind, reason, text in _HEALTHY
     ]
     conditions.append(
@@ -48,7 +55,10 @@ def make_node(name: str, *, cpu: str, memory: str, pods: int, zone: str, now: st
             "capacity": capacity,
             "allocatable": dict(capacity),
             "conditions": conditions,
-            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}],
+            "addresses": [
+                {"type": "InternalIP", "address": "127.0.0.1"},
+                {"type": "Hostname", "address": name},
+            ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
             "nodeInfo": {
                 "machineID": name,
@@ -80,10 +90,18 @@ def set_ready(api: Api, name: str, ready: bool) -> None:
             changed = {} if one["status"] == state else {"lastTransitionTime": now}
             one = {**one, "status": state, "reason": reason, "message": text, **changed}  # noqa: PLW2901
         conditions.append(one)
-    entry = api.write(_NODES, entry, {**entry.obj, "status": {**status, "conditions": conditions}}, "kube-controller-manager", "status")
+    entry = api.write(
+        _NODES,
+        entry,
+        {**entry.obj, "status": {**status, "conditions": conditions}},
+        "kube-controller-manager",
+        "status",
+    )
     taints = [one for one in entry.obj["spec"].get("taints") or () if one["key"] != UNREACHABLE]
     if not ready:
-        taints += [{"key": UNREACHABLE, "effect": effect, "timeAdded": now} for effect in ("NoSchedule", "NoExecute")]
+        taints += [
+            {"key": UNREACHABLE, "effect": effect, "timeAdded": now} for effect in ("NoSchedule", "NoExecute")
+        ]
     spec = {name: value for name, value in entry.obj["spec"].items() if name != "taints"}
     if taints:
         spec["taints"] = taints

@@ -132,7 +132,11 @@ def strategic_patch(document: Mapping[str, Any], change: Any, shape: Type) -> di
             _merge_field(result, name, value, shape.field(name), change.get(f"$setElementOrder/{name}"))
     for name, order in change.items():
         field = name.partition("/")[2]
-        if name.startswith("$setElementOrder/") and field not in change and isinstance(result.get(field), list):
+        if (
+            name.startswith("$setElementOrder/")
+            and field not in change
+            and isinstance(result.get(field), list)
+        ):
             result[field] = _ordered(result[field], order, _key(shape.field(field)))
     return result
 

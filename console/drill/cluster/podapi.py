@@ -32,7 +32,9 @@ def _options(query: Mapping[str, str], now: float) -> logs.Options:
         try:
             since = names.parse_time(query["sinceTime"]).timestamp()
         except ValueError:
-            raise errors.bad_request(f'parsing time "{query["sinceTime"]}" as "2006-01-02T15:04:05Z07:00"') from None
+            raise errors.bad_request(
+                f'parsing time "{query["sinceTime"]}" as "2006-01-02T15:04:05Z07:00"'
+            ) from None
     for name in ("tailLines", "limitBytes"):
         if listing.number(query, name) < 0:
             cause = errors.invalid_value(name, query[name], "must be greater than or equal to 0")
@@ -94,16 +96,23 @@ def evict(cluster: Cluster, entry: Entry, options: Obj, call: Call) -> Obj:
     uid = (options.get("preconditions") or {}).get("uid")
     if uid not in (None, entry.uid):
         raise errors.precondition("Pod", entry.name, "UID", uid, entry.uid)
-    done = pod["status"].get("phase") in ("Succeeded", "Failed", "Pending") or "deletionTimestamp" in pod["metadata"]
+    done = (
+        pod["status"].get("phase") in ("Succeeded", "Failed", "Pending")
+        or "deletionTimestamp" in pod["metadata"]
+    )
     budgets = [] if done else _budgets(cluster, entry)
     if len(budgets) > 1:
-        message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+        message = (
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+        )
         raise ApiError(500, "InternalError", message, {})
     if budgets:
         _spend(cluster, budgets[0], pod, call)
     if not call.dry_run:
         _mark(cluster, entry)
-        cluster.api.delete(_PODS, entry.namespace, entry.name, {**options, "dryRun": None, "preconditions": None}, call)
+        cluster.api.delete(
+            _PODS, entry.namespace, entry.name, {**options, "dryRun": None, "preconditions": None}, call
+        )
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
@@ -116,12 +125,23 @@ def _spend(cluster: Cluster, budget: Entry, pod: Obj, call: Call) -> None:
             return
     if status.get("observedGeneration", 0) < budget.obj["metadata"]["generation"]:
         message = "Cannot evict pod as it would violate the pod's disruption budget."
-        cause = {"reason": "DisruptionBudget", "message": f"The disruption budget {budget.name} is still being processed by the server."}
-        raise ApiError(429, "TooManyRequests", message, {"causes": [cause], "retryAfterSeconds": 10}, {"Retry-After": "10"})
+        cause = {
+            "reason": "DisruptionBudget",
+            "message": f"The disruption budget {budget.name} is still being processed by the server.",
+        }
+        raise ApiError(
+            429,
+            "TooManyRequests",
+            message,
+            {"causes": [cause], "retryAfterSeconds": 10},
+            {"Retry-After": "10"},
+        )
     if status.get("disruptionsAllowed", 0) <= 0:
         text = f"The disruption budget {budget.name} needs {wanted} healthy pods and has {healthy} currently"
         message = "Cannot evict pod as it would violate the pod's disruption budget."
-        raise ApiError(429, "TooManyRequests", message, {"causes": [{"reason": "DisruptionBudget", "message": text}]})
+        raise ApiError(
+            429, "TooManyRequests", message, {"causes": [{"reason": "DisruptionBudget", "message": text}]}
+        )
     if not call.dry_run:
         spent = {**status, "disruptionsAllowed": status["disruptionsAllowed"] - 1}
         disrupted = {**(status.get("disruptedPods") or {}), pod["metadata"]["name"]: cluster.api.now()}
@@ -132,7 +152,9 @@ def _spend(cluster: Cluster, budget: Entry, pod: Obj, call: Call) -> None:
 def _mark(cluster: Cluster, entry: Entry) -> None:
     """Give the pod the condition that says why it goes."""
     status = entry.obj["status"]
-    target = condition(status, "DisruptionTarget", True, cluster.api.now(), "EvictionByEvictionAPI", "Eviction API: evicting")
+    target = condition(
+        status, "DisruptionTarget", True, cluster.api.now(), "EvictionByEvictionAPI", "Eviction API: evicting"
+    )
     conditions = [one for one in status.get("conditions") or () if one["type"] != "DisruptionTarget"]
     changed = {**entry.obj, "status": {**status, "conditions": [*conditions, target]}}
     cluster.api.write(_PODS, entry, changed, "kube-apiserver", "status")

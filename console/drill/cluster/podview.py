@@ -31,7 +31,9 @@ class PodView:
                 raise errors.bad_request(f"container {wanted} is not valid for pod {name}")
             return wanted
         if len(main) > 1:
-            listed = f"choose one of: [{' '.join(main)}]" + (f" or one of the init containers: [{' '.join(init)}]" if init else "")
+            listed = f"choose one of: [{' '.join(main)}]" + (
+                f" or one of the init containers: [{' '.join(init)}]" if init else ""
+            )
             raise errors.bad_request(f"a container name must be specified for pod {name}, {listed}")
         return str(main[0])
 
@@ -54,24 +56,36 @@ class PodView:
             if one is not None and one.phase == "waiting" and one.run is not None and one.last:
                 run = one.run
             if run is None:
-                raise errors.bad_request(f'previous terminated container "{name}" in pod "{meta["name"]}" not found')
+                raise errors.bad_request(
+                    f'previous terminated container "{name}" in pod "{meta["name"]}" not found'
+                )
             return run
         run = (one.run or one.previous) if one is not None else None
         if run is None:
             reason = one.reason if one is not None else "ContainerCreating"
-            why = "trying and failing to pull image" if reason in ("ErrImagePull", "ImagePullBackOff") else reason
+            why = (
+                "trying and failing to pull image"
+                if reason in ("ErrImagePull", "ImagePullBackOff")
+                else reason
+            )
             raise errors.bad_request(f'container "{name}" in pod "{meta["name"]}" is waiting to start: {why}')
         return run
 
     def _quiet_run(self, pod: Obj, name: str, *, previous: bool) -> Run:
-        status = next((one for one in pod["status"].get("containerStatuses") or () if one["name"] == name), {})
+        status = next(
+            (one for one in pod["status"].get("containerStatuses") or () if one["name"] == name), {}
+        )
         if previous and not status.get("restartCount"):
-            raise errors.bad_request(f'previous terminated container "{name}" in pod "{pod["metadata"]["name"]}" not found')
+            raise errors.bad_request(
+                f'previous terminated container "{name}" in pod "{pod["metadata"]["name"]}" not found'
+            )
         key = (pod["metadata"]["uid"], name)
         if key not in self._quiet_runs:
             spec = next(one for one in pod["spec"]["containers"] if one["name"] == name)
             started = names.parse_time(pod["status"]["startTime"]).timestamp()
-            self._quiet_runs[key] = Run(make_container(pod, spec, started=started, restarts=status.get("restartCount", 0)))
+            self._quiet_runs[key] = Run(
+                make_container(pod, spec, started=started, restarts=status.get("restartCount", 0))
+            )
         return self._quiet_runs[key]
 
     def write_log(self, namespace: str, pod: str, container: str, lines: Iterable[bytes]) -> None:
@@ -89,7 +103,9 @@ class PodView:
         runtime = self._kubelet.pods.get(entry.uid)
         behaviour, now = self._context.behaviour, self._context.seconds()
         if runtime is not None:
-            running = [one for one in runtime.containers if one.phase == "running" and one.container is not None]
+            running = [
+                one for one in runtime.containers if one.phase == "running" and one.container is not None
+            ]
             return [(one.name, one.state.cpu, one.state.memory) for one in running]
         if pod["status"].get("phase") != "Running" or "startTime" not in pod["status"]:
             return []
@@ -107,7 +123,11 @@ class PodView:
         """Return whether a container waits for its creation, its image or its readiness."""
         return any(
             (one.phase == "waiting" and one.due and one.reason == "ContainerCreating")
-            or (one.phase == "running" and not one.ready and self._context.seconds() - one.started_at < one.plan.ready_seconds)
+            or (
+                one.phase == "running"
+                and not one.ready
+                and self._context.seconds() - one.started_at < one.plan.ready_seconds
+            )
             for pod in self._kubelet.pods.values()
             for one in pod.containers
         )

@@ -27,8 +27,7 @@ def _split(text: str) -> tuple[Decimal, bool]:
     match = _PATTERN.match(text)
     if match is None:
         raise ValueError(
-            "quantities must match the regular expression "
-            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
         )
     number = Decimal(match[1])
     if match[2]:

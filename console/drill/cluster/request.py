@@ -50,7 +50,11 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> Info:
     if not rest:
         return Info(method.lower(), path)
     namespace = name = subresource = ""
-    if rest[0] == "namespaces" and len(rest) > 2 and not (len(rest) == 3 and rest[2] in ("status", "finalize")):
+    if (
+        rest[0] == "namespaces"
+        and len(rest) > 2
+        and not (len(rest) == 3 and rest[2] in ("status", "finalize"))
+    ):
         namespace, rest = rest[1], rest[2:]
     plural = rest[0]
     name = rest[1] if len(rest) > 1 else ""

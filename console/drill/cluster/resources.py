@@ -132,7 +132,9 @@ RESOURCES: Final = (
 
 BY_PATH: Final = {(r.group, r.version, r.plural): r for r in RESOURCES}
 BY_KIND: Final = {(r.api_version, r.kind): r for r in RESOURCES}
-_PRIMARY: Final = tuple(r for r in RESOURCES if not r.storage and (r.group, r.version) != ("autoscaling", "v1"))
+_PRIMARY: Final = tuple(
+    r for r in RESOURCES if not r.storage and (r.group, r.version) != ("autoscaling", "v1")
+)
 BY_TABLE: Final = {r.table: r for r in _PRIMARY}
 _BY_NAME: Final = {
     name: r for r in _PRIMARY for name in (r.plural, r.singular, r.kind, r.table, *r.short)

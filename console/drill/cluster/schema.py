@@ -143,7 +143,9 @@ class Pruner:
         names: dict[type, str] = {dict: "object", list: "array", str: "string", bool: "bool"}
         found = names.get(type(value), "number")
         where = re.sub(r"\[\d+\]", "", path)
-        return self._error(f"json: cannot unmarshal {found} into Go struct field {self._kind}.{where} of type {wanted}")
+        return self._error(
+            f"json: cannot unmarshal {found} into Go struct field {self._kind}.{where} of type {wanted}"
+        )
 
     def _error(self, why: str) -> Exception:
         return bad_request(

@@ -60,11 +60,15 @@ def _requirement(text: str) -> Requirement:
     if match := _COMPARE.match(text):
         operator = {"=": "in", "==": "in", "!=": "notin", ">": "gt", "<": "lt"}[match[2]]
         if operator in ("gt", "lt") and not match[3].lstrip("-").isdigit():
-            raise bad_request(f'unable to parse requirement: values[0][{match[1]}]: Invalid value: "{match[3]}"')
+            raise bad_request(
+                f'unable to parse requirement: values[0][{match[1]}]: Invalid value: "{match[3]}"'
+            )
         return Requirement(match[1], operator, frozenset({match[3]}))
     if match := _EXISTS.match(text):
         return Requirement(match[2], "absent" if match[1] else "exists")
-    raise bad_request(f"unable to parse requirement: found '{text}', expected: identifier, '!', 'in' or 'notin'")
+    raise bad_request(
+        f"unable to parse requirement: found '{text}', expected: identifier, '!', 'in' or 'notin'"
+    )
 
 
 def parse_labels(text: str) -> Selector:
@@ -80,7 +84,8 @@ def from_spec(selector: Mapping[str, Any] | None) -> Selector | None:
     if selector is None:
         return None
     requirements = [
-        Requirement(key, "in", frozenset({value})) for key, value in (selector.get("matchLabels") or {}).items()
+        Requirement(key, "in", frozenset({value}))
+        for key, value in (selector.get("matchLabels") or {}).items()
     ]
     names = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
     for expression in selector.get("matchExpressions") or ():

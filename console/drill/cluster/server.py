@@ -98,7 +98,9 @@ class ApiServer:
         """Listen. Raises OSError when the port is taken."""
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1, max_line_size=65536)
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1, max_line_size=65536
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls, reuse_address=True)
         await site.start()
@@ -119,17 +121,23 @@ class ApiServer:
         """Where the server is, without a slash at the end."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
-    def kubeconfig(self, user: str = "admin", namespace: str = "default", context: str = "drill") -> dict[str, Any]:
+    def kubeconfig(
+        self, user: str = "admin", namespace: str = "default", context: str = "drill"
+    ) -> dict[str, Any]:
         """Return a kubeconfig; a user that the server does not know gets a token that it refuses."""
         ca = self._ca.read_bytes() if self._ca is not None else b""
         token = self.cluster.users.token(user)
         return kubeconfig.make(self.url, user, token, namespace=namespace, ca=ca, context=context)
 
-    def write_kubeconfig(self, path: Path | str, user: str = "admin", namespace: str = "default", context: str = "drill") -> Path:
+    def write_kubeconfig(
+        self, path: Path | str, user: str = "admin", namespace: str = "default", context: str = "drill"
+    ) -> Path:
         """Write a kubeconfig (mode 0600) and return its path."""
         target = Path(path)
         target.touch(mode=0o600)
-        target.write_text(yaml.safe_dump(self.kubeconfig(user, namespace, context), sort_keys=False), encoding="utf-8")
+        target.write_text(
+            yaml.safe_dump(self.kubeconfig(user, namespace, context), sort_keys=False), encoding="utf-8"
+        )
         return target
 
     def counts(self) -> Counter[tuple[str, str]]:
@@ -140,7 +148,11 @@ class ApiServer:
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         record = Record(
-            self.cluster.clock.now().timestamp(), http.method, http.path, http.query, http.headers.get(hdrs.USER_AGENT, "")
+            self.cluster.clock.now().timestamp(),
+            http.method,
+            http.path,
+            http.query,
+            http.headers.get(hdrs.USER_AGENT, ""),
         )
         self.requests.append(record)
         try:
@@ -148,7 +160,9 @@ class ApiServer:
         except ApiError as error:
             response = await respond(http, encode(error.status()), status=error.code, headers=error.headers)
         except _MalformedError:
-            response = web.Response(body=b'{"kind":"PodList","apiVersion":"v1","items":[{"meta', content_type="application/json")
+            response = web.Response(
+                body=b'{"kind":"PodList","apiVersion":"v1","items":[{"meta', content_type="application/json"
+            )
         except RawError as error:
             response = web.Response(status=error.code, text=error.text)
             response.headers["X-Content-Type-Options"] = "nosniff"
@@ -193,7 +207,9 @@ class ApiServer:
                 message = f'forbidden: User "{user.name}" cannot {info.verb} path "{info.path}"'
                 raise ApiError(403, "Forbidden", message, {})
         elif not user.may(info.verb, info.group, info.rbac_resource, info.namespace):
-            raise errors.forbidden(user.name, info.verb, info.group, info.rbac_resource, info.namespace, info.name)
+            raise errors.forbidden(
+                user.name, info.verb, info.group, info.rbac_resource, info.namespace, info.name
+            )
 
     async def _break(self, http: web.Request, record: Record) -> None:
         """Let the faults strike."""
@@ -253,4 +269,3 @@ class ApiServer:
         if path == "/api":
             return await respond(http, encode(discovery.core_versions(f"127.0.0.1:{self.port}")))
         return await respond(http, encode(discovery.group_list(metrics)))
-

@@ -19,7 +19,9 @@ from console.drill.cluster.schema import Obj
 _SUBDOMAIN: Final = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
 _LABEL: Final = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 _ENV: Final = re.compile(r"^[^=\x00]+$")
-_QUALIFIED: Final = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
+_QUALIFIED: Final = re.compile(
+    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+)
 _LABEL_VALUE: Final = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
 
 _SUBDOMAIN_TEXT: Final = (
@@ -97,7 +99,9 @@ def _container(container: Mapping[str, Any], path: str, volumes: set[str]) -> li
     if not container.get("image"):
         causes.append(required(f"{path}.image"))
     elif container["image"] != container["image"].strip():
-        causes.append(invalid_value(f"{path}.image", container["image"], "must not have leading or trailing whitespace"))
+        causes.append(
+            invalid_value(f"{path}.image", container["image"], "must not have leading or trailing whitespace")
+        )
     policy = container.get("imagePullPolicy")
     if policy not in (None, "Always", "IfNotPresent", "Never"):
         causes.append(unsupported(f"{path}.imagePullPolicy", policy, ("Always", "IfNotPresent", "Never")))
@@ -108,16 +112,32 @@ def _container(container: Mapping[str, Any], path: str, volumes: set[str]) -> li
             why = "a valid environment variable name must consist only of printable ASCII characters other than '='"
             causes.append(invalid_value(f"{path}.env[{i}].name", env["name"], why))
         if env.get("value") and env.get("valueFrom"):
-            causes.append(invalid_value(f"{path}.env[{i}].valueFrom", "", "may not be specified when `value` is not empty"))
+            causes.append(
+                invalid_value(
+                    f"{path}.env[{i}].valueFrom", "", "may not be specified when `value` is not empty"
+                )
+            )
     for i, port in enumerate(container.get("ports") or ()):
         number = port.get("containerPort")
         if number is None:
             causes.append(required(f"{path}.ports[{i}].containerPort"))
         elif not 0 < number < 65536:
-            causes.append(invalid_value(f"{path}.ports[{i}].containerPort", number, "must be between 1 and 65535, inclusive"))
+            causes.append(
+                invalid_value(
+                    f"{path}.ports[{i}].containerPort", number, "must be between 1 and 65535, inclusive"
+                )
+            )
     for i, mount in enumerate(container.get("volumeMounts") or ()):
         if mount.get("name") not in volumes:
-            causes.append(Cause(("FieldValueNotFound", f'Not found: "{mount.get("name")}"', f"{path}.volumeMounts[{i}].name")))
+            causes.append(
+                Cause(
+                    (
+                        "FieldValueNotFound",
+                        f'Not found: "{mount.get("name")}"',
+                        f"{path}.volumeMounts[{i}].name",
+                    )
+                )
+            )
     return causes + _resources(container.get("resources") or {}, f"{path}.resources")
 
 
@@ -171,13 +191,17 @@ def _workload(obj: Obj, old: Obj | None, kind: str) -> list[Cause]:
             causes.append(forbidden_field("spec.strategy.rollingUpdate", why))
         elif rolling and _zero(rolling.get("maxSurge")) and _zero(rolling.get("maxUnavailable")):
             why = "may not be 0 when `maxSurge` is 0"
-            causes.append(invalid_value("spec.strategy.rollingUpdate.maxUnavailable", rolling["maxUnavailable"], why))
+            causes.append(
+                invalid_value("spec.strategy.rollingUpdate.maxUnavailable", rolling["maxUnavailable"], why)
+            )
     if kind == "StatefulSet" and old is not None:
         allowed = (
             "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
             "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
         )  # fmt: skip
-        if {k: v for k, v in spec.items() if k not in allowed} != {k: v for k, v in old["spec"].items() if k not in allowed}:
+        if {k: v for k, v in spec.items() if k not in allowed} != {
+            k: v for k, v in old["spec"].items() if k not in allowed
+        }:
             why = (
                 "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template',"
                 " 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and"
@@ -246,7 +270,11 @@ def _service(obj: Obj, _old: Obj | None) -> list[Cause]:
 
 def _keyed_data(obj: Obj, old: Obj | None) -> list[Cause]:
     causes = []
-    if old is not None and old.get("immutable") and (obj.get("data") != old.get("data") or not obj.get("immutable")):
+    if (
+        old is not None
+        and old.get("immutable")
+        and (obj.get("data") != old.get("data") or not obj.get("immutable"))
+    ):
         causes.append(forbidden_field("data", "field is immutable when `immutable` is set"))
     size = sum(len(str(value)) for value in (obj.get("data") or {}).values())
     if size > 1024 * 1024:

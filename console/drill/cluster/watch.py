@@ -53,7 +53,9 @@ class Watcher:
             if event.type == "DELETED":
                 kind = "DELETED" if was_in else ""
             else:
-                kind = {(False, True): "ADDED", (True, True): "MODIFIED", (True, False): "DELETED"}.get((was_in, now_in), "")
+                kind = {(False, True): "ADDED", (True, True): "MODIFIED", (True, False): "DELETED"}.get(
+                    (was_in, now_in), ""
+                )
         if not kind:
             return b""
         self.sent += 1
@@ -92,14 +94,19 @@ class Hub:
         for watcher in self.watchers:
             watcher.offer(event)
 
-    def open(self, resource: Resource, namespace: str, query: Mapping[str, str], form: Form) -> tuple[Watcher, bytes]:
+    def open(
+        self, resource: Resource, namespace: str, query: Mapping[str, str], form: Form
+    ) -> tuple[Watcher, bytes]:
         """Start a watch; return it with the lines to send at once. Raises ApiError."""
         choice = listing.choose(resource, namespace, query)
         watcher = Watcher(resource, choice, form, self._clock)
         rv = listing.number(query, "resourceVersion")
         initial_events = query.get("sendInitialEvents") == "true"
         if query.get("sendInitialEvents") and query.get("resourceVersionMatch") != "NotOlderThan":
-            cause = errors.forbidden_field("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+            cause = errors.forbidden_field(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            )
             raise errors.invalid("ListOptions", "meta.k8s.io", "", [cause])
         table = self._store.tables[resource.table]
         lines: list[bytes] = []
@@ -119,7 +126,9 @@ class Hub:
         self.watchers.add(watcher)
         return watcher, b"".join(lines)
 
-    async def stream(self, watcher: Watcher, timeout: float, *, bookmarks: bool, limit: int | None) -> AsyncIterator[bytes]:
+    async def stream(
+        self, watcher: Watcher, timeout: float, *, bookmarks: bool, limit: int | None
+    ) -> AsyncIterator[bytes]:
         """Yield batches of lines until the timeout (real seconds), the end of the watch, or `limit` events."""
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout

@@ -22,7 +22,13 @@ class Context:
     """What every controller works with."""
 
     def __init__(
-        self, store: Store, api: Api, clock: Clock, rng: random.Random, behaviour: Behaviour, recorder: Recorder
+        self,
+        store: Store,
+        api: Api,
+        clock: Clock,
+        rng: random.Random,
+        behaviour: Behaviour,
+        recorder: Recorder,
     ) -> None:
         self.store = store
         self.api = api
@@ -118,7 +124,9 @@ class Loop:
                 if again is not None:
                     self._set_timer(number, key, now + max(again, 0.001))
             if done > limit:
-                raise RuntimeError("The simulated controllers do not settle; two of them undo each other's work.")
+                raise RuntimeError(
+                    "The simulated controllers do not settle; two of them undo each other's work."
+                )
 
     def _set_timer(self, number: int, key: Key, due: float) -> None:
         known = self._due.get((number, key))

@@ -74,8 +74,12 @@ class DeploymentController(Controller):
 
     def _new_set(self, entry: Entry) -> Entry | None:
         wanted = rollout.without_hash(entry.obj["spec"]["template"])
-        matching = [one for one in self._sets(entry) if rollout.without_hash(one.obj["spec"]["template"]) == wanted]
-        return min(matching, key=lambda one: (one.obj["metadata"]["creationTimestamp"], one.name), default=None)
+        matching = [
+            one for one in self._sets(entry) if rollout.without_hash(one.obj["spec"]["template"]) == wanted
+        ]
+        return min(
+            matching, key=lambda one: (one.obj["metadata"]["creationTimestamp"], one.name), default=None
+        )
 
     def _create_set(self, key: Key) -> Entry:
         entry = self._deployment(key)
@@ -83,7 +87,10 @@ class DeploymentController(Controller):
         template = clone(spec["template"])
         collisions = deployment["status"].get("collisionCount", 0)
         digest = names.digest([template, collisions] if collisions else template)
-        template.setdefault("metadata", {})["labels"] = {**(template["metadata"].get("labels") or {}), HASH: digest}
+        template.setdefault("metadata", {})["labels"] = {
+            **(template["metadata"].get("labels") or {}),
+            HASH: digest,
+        }
         selector = clone(spec["selector"])
         selector["matchLabels"] = {**(selector.get("matchLabels") or {}), HASH: digest}
         others = self._sets(entry)
@@ -92,14 +99,18 @@ class DeploymentController(Controller):
             "metadata": {
                 "name": f"{entry.name}-{digest}",
                 "labels": dict(template["metadata"]["labels"]),
-                "annotations": self._annotations(deployment, {}, str(rollout.next_revision(o.obj for o in others))),
+                "annotations": self._annotations(
+                    deployment, {}, str(rollout.next_revision(o.obj for o in others))
+                ),
                 "ownerReferences": [names.owner_reference("apps/v1", "Deployment", deployment)],
             },
             "spec": {"replicas": replicas, "selector": selector, "template": template},
         }
         if spec.get("minReadySeconds"):
             body["spec"]["minReadySeconds"] = spec["minReadySeconds"]
-        made = self.api.create(_SETS, entry.namespace, body, Call(manager=self.manager, field_validation="Ignore"))
+        made = self.api.create(
+            _SETS, entry.namespace, body, Call(manager=self.manager, field_validation="Ignore")
+        )
         assert made.entry is not None
         self._mark_revision(key, made.entry)
         text = f'Created new replica set "{made.entry.name}"'
@@ -110,7 +121,9 @@ class DeploymentController(Controller):
 
     def _annotations(self, deployment: Obj, old: Obj, revision: str) -> Obj:
         spec = deployment["spec"]
-        copied = {k: v for k, v in (deployment["metadata"].get("annotations") or {}).items() if k not in _NOT_COPIED}
+        copied = {
+            k: v for k, v in (deployment["metadata"].get("annotations") or {}).items() if k not in _NOT_COPIED
+        }
         result = {**old, **copied}
         result[DESIRED] = str(spec["replicas"])
         result[MAXIMUM] = str(spec["replicas"] + rollout.surge(spec))
@@ -131,7 +144,11 @@ class DeploymentController(Controller):
             revision = str(highest)
         annotations = self._annotations(entry.obj, old, revision)
         if annotations != old:
-            new = self.write("replicasets.apps", new, {**new.obj, "metadata": {**new.obj["metadata"], "annotations": annotations}})
+            new = self.write(
+                "replicasets.apps",
+                new,
+                {**new.obj, "metadata": {**new.obj["metadata"], "annotations": annotations}},
+            )
         self._mark_revision(key, new)
 
     def _mark_revision(self, key: Key, new: Entry) -> None:
@@ -161,13 +178,19 @@ class DeploymentController(Controller):
             MAXIMUM: str(spec["replicas"] + rollout.surge(spec)),
         }
         meta = {**one.obj["metadata"], "annotations": annotations}
-        self.write("replicasets.apps", one, {**one.obj, "metadata": meta, "spec": {**one.obj["spec"], "replicas": replicas}})
+        self.write(
+            "replicasets.apps",
+            one,
+            {**one.obj, "metadata": meta, "spec": {**one.obj["spec"], "replicas": replicas}},
+        )
         if before != replicas:
             self._tell_scaled(entry.obj, "up" if replicas > before else "down", one.name, before, replicas)
 
     def _tell_scaled(self, deployment: Obj, direction: str, name: str, before: int, after: int) -> None:
         text = f"Scaled {direction} replica set {name} from {before} to {after}"
-        self.context.recorder.record(_DEPLOYMENTS, deployment, "ScalingReplicaSet", text, component="deployment-controller")
+        self.context.recorder.record(
+            _DEPLOYMENTS, deployment, "ScalingReplicaSet", text, component="deployment-controller"
+        )
 
     def _scale_all(self, key: Key) -> None:
         """Scale in proportion while a rollout is under way or paused."""
@@ -191,7 +214,9 @@ class DeploymentController(Controller):
         if replicas != new.obj["spec"]["replicas"]:
             self._set_replicas(key, new, replicas)
             return
-        for name, count in rollout.shrink_old(entry.obj, new.obj, [o.obj for o in sets if o.uid != new.uid]).items():
+        for name, count in rollout.shrink_old(
+            entry.obj, new.obj, [o.obj for o in sets if o.uid != new.uid]
+        ).items():
             found = self.store.get("replicasets.apps", entry.namespace, name)
             assert found is not None
             self._set_replicas(key, found, count)
@@ -227,7 +252,9 @@ class DeploymentController(Controller):
     def _progress(self, key: Key, status: str, reason: str, message: str) -> None:
         entry = self._deployment(key)
         old = entry.obj["status"]
-        conditions = rollout.with_condition(old.get("conditions") or (), "Progressing", status, reason, message, self.api.now())
+        conditions = rollout.with_condition(
+            old.get("conditions") or (), "Progressing", status, reason, message, self.api.now()
+        )
         self.write_status("deployments.apps", entry, {**old, "conditions": conditions})
 
     def _report(self, key: Key) -> float | None:
@@ -236,9 +263,15 @@ class DeploymentController(Controller):
             return None
         sets = [one.obj for one in self._sets(entry)]
         new = self._new_set(entry)
-        status = rollout.status(entry.obj, sets, new.obj if new is not None else None, self.context.clock.now())
+        status = rollout.status(
+            entry.obj, sets, new.obj if new is not None else None, self.context.clock.now()
+        )
         before = entry.obj["status"]
         self.write_status("deployments.apps", entry, status)
         if status != before:
-            return 0.001 if not entry.obj["spec"].get("paused") and rollout.unfinished(entry.obj, status) else None
+            return (
+                0.001
+                if not entry.obj["spec"].get("paused") and rollout.unfinished(entry.obj, status)
+                else None
+            )
         return rollout.deadline_in(entry.obj, status, self.context.clock.now())

@@ -36,7 +36,11 @@ class HpaController(Controller):
 
     def keys(self, event: Event) -> Iterable[Key]:
         """New autoscalers and changed ones; the rest is periodic."""
-        if event.type == "MODIFIED" and event.old is not None and event.old.obj["spec"] == event.entry.obj["spec"]:
+        if (
+            event.type == "MODIFIED"
+            and event.old is not None
+            and event.old.obj["spec"] == event.entry.obj["spec"]
+        ):
             return ()
         return (event.entry.key,)
 
@@ -56,7 +60,11 @@ class HpaController(Controller):
         selector = from_spec(target.obj["spec"].get("selector")) if target is not None else None
         if selector is None:
             return []
-        return [entry for entry in self.store.entries("pods", namespace) if selector.matches(entry.labels) and active(entry.obj)]
+        return [
+            entry
+            for entry in self.store.entries("pods", namespace)
+            if selector.matches(entry.labels) and active(entry.obj)
+        ]
 
     def reconcile(self, key: Key) -> float | None:
         """Look at one autoscaler."""
@@ -66,7 +74,11 @@ class HpaController(Controller):
             return None
         spec = entry.obj["spec"]
         reference = spec["scaleTargetRef"]
-        table = {"Deployment": "deployments.apps", "StatefulSet": "statefulsets.apps", "ReplicaSet": "replicasets.apps"}.get(reference["kind"])
+        table = {
+            "Deployment": "deployments.apps",
+            "StatefulSet": "statefulsets.apps",
+            "ReplicaSet": "replicasets.apps",
+        }.get(reference["kind"])
         target = self.store.get(table, key[0], reference["name"]) if table else None
         if table is None or target is None:
             text = f'the HPA controller was unable to get the target\'s current scale: {reference["kind"].lower()}s "{reference["name"]}" not found'
@@ -75,7 +87,12 @@ class HpaController(Controller):
         current = target.obj["spec"]["replicas"]
         if current == 0:
             text = "scaling is disabled since the replica count of the target is zero"
-            able = ("AbleToScale", "True", "SucceededGetScale", "the HPA controller was able to get the target's current scale")
+            able = (
+                "AbleToScale",
+                "True",
+                "SucceededGetScale",
+                "the HPA controller was able to get the target's current scale",
+            )
             self._status(entry, 0, 0, {}, [able, ("ScalingActive", "False", "ScalingDisabled", text)])
             return _PERIOD
         self._scale(entry, table, target, current)
@@ -88,7 +105,13 @@ class HpaController(Controller):
         for metric in spec.get("metrics") or ():
             resource = metric.get("resource") or {}
             goal = (resource.get("target") or {}).get("averageUtilization")
-            value = self._utilisation(entry.namespace, reference["kind"], reference["name"], resource.get("name", "")) if goal else None
+            value = (
+                self._utilisation(
+                    entry.namespace, reference["kind"], reference["name"], resource.get("name", "")
+                )
+                if goal
+                else None
+            )
             if value is None:
                 continue
             values[resource["name"]] = round(value)
@@ -97,26 +120,63 @@ class HpaController(Controller):
         able = ("AbleToScale", "True", "ReadyForNewScale", "recommended size matches current size")
         if not proposals:
             text = "the HPA was unable to compute the replica count: failed to get cpu utilization: unable to get metrics for resource cpu: no metrics returned from resource metrics API"
-            self.context.recorder.record(_HPAS, entry.obj, "FailedGetResourceMetric", text, kind="Warning", component="horizontal-pod-autoscaler")
-            self._status(entry, current, current, {}, [able, ("ScalingActive", "False", "FailedGetResourceMetric", text)])
+            self.context.recorder.record(
+                _HPAS,
+                entry.obj,
+                "FailedGetResourceMetric",
+                text,
+                kind="Warning",
+                component="horizontal-pod-autoscaler",
+            )
+            self._status(
+                entry,
+                current,
+                current,
+                {},
+                [able, ("ScalingActive", "False", "FailedGetResourceMetric", text)],
+            )
             return
         raw = max(proposals)
         wanted = min(max(self._stable(entry.key, raw), spec.get("minReplicas", 1)), spec["maxReplicas"])
-        limited = ("ScalingLimited", "False", "DesiredWithinRange", "the desired count is within the acceptable range")
+        limited = (
+            "ScalingLimited",
+            "False",
+            "DesiredWithinRange",
+            "the desired count is within the acceptable range",
+        )
         if raw > spec["maxReplicas"]:
-            limited = ("ScalingLimited", "True", "TooManyReplicas", "the desired replica count is more than the maximum replica count")
+            limited = (
+                "ScalingLimited",
+                "True",
+                "TooManyReplicas",
+                "the desired replica count is more than the maximum replica count",
+            )
         elif raw < spec.get("minReplicas", 1):
-            limited = ("ScalingLimited", "True", "TooFewReplicas", "the desired replica count is less than the minimum replica count")
+            limited = (
+                "ScalingLimited",
+                "True",
+                "TooFewReplicas",
+                "the desired replica count is less than the minimum replica count",
+            )
         active_text = "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)"
         conditions = [able, ("ScalingActive", "True", "ValidMetricFound", active_text), limited]
         if wanted != current:
             self.write(table, target, {**target.obj, "spec": {**target.obj["spec"], "replicas": wanted}})
-            why = "cpu resource utilization (percentage of request) " + ("above target" if wanted > current else "below target")
+            why = "cpu resource utilization (percentage of request) " + (
+                "above target" if wanted > current else "below target"
+            )
             if wanted < current:
                 why = "All metrics below target"
             text = f"New size: {wanted}; reason: {why}"
-            self.context.recorder.record(_HPAS, entry.obj, "SuccessfulRescale", text, component="horizontal-pod-autoscaler")
-            conditions[0] = ("AbleToScale", "True", "SucceededRescale", f"the HPA controller was able to update the target scale to {wanted}")
+            self.context.recorder.record(
+                _HPAS, entry.obj, "SuccessfulRescale", text, component="horizontal-pod-autoscaler"
+            )
+            conditions[0] = (
+                "AbleToScale",
+                "True",
+                "SucceededRescale",
+                f"the HPA controller was able to update the target scale to {wanted}",
+            )
         self._status(entry, current, wanted, values, conditions)
 
     def _stable(self, key: Key, raw: int) -> int:
@@ -128,19 +188,44 @@ class HpaController(Controller):
         return max(wish for _, wish in wishes)
 
     def _status(
-        self, entry: Entry, current: int, wanted: int, values: dict[str, int], conditions: list[tuple[str, str, str, str]]
+        self,
+        entry: Entry,
+        current: int,
+        wanted: int,
+        values: dict[str, int],
+        conditions: list[tuple[str, str, str, str]],
     ) -> None:
         old, now = entry.obj.get("status") or {}, self.api.now()
         known = {one["type"]: one for one in old.get("conditions") or ()}
         listed = []
         for kind, status, reason, message in conditions:
-            since = known[kind]["lastTransitionTime"] if kind in known and known[kind]["status"] == status else now
-            listed.append({"type": kind, "status": status, "lastTransitionTime": since, "reason": reason, "message": message})
+            since = (
+                known[kind]["lastTransitionTime"]
+                if kind in known and known[kind]["status"] == status
+                else now
+            )
+            listed.append(
+                {
+                    "type": kind,
+                    "status": status,
+                    "lastTransitionTime": since,
+                    "reason": reason,
+                    "message": message,
+                }
+            )
         metrics = [
-            {"type": "Resource", "resource": {"name": name, "current": {"averageUtilization": value, "averageValue": "0"}}}
+            {
+                "type": "Resource",
+                "resource": {"name": name, "current": {"averageUtilization": value, "averageValue": "0"}},
+            }
             for name, value in values.items()
         ]
-        status: Obj = {"currentReplicas": current, "desiredReplicas": wanted, "currentMetrics": metrics or None, "conditions": listed}
+        status: Obj = {
+            "currentReplicas": current,
+            "desiredReplicas": wanted,
+            "currentMetrics": metrics or None,
+            "conditions": listed,
+        }
         if wanted != current:
             status["lastScaleTime"] = now
         elif "lastScaleTime" in old:

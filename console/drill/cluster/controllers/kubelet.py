@@ -45,7 +45,12 @@ class Kubelet(Controller):
             return (event.entry.key,)
         if event.old is not None and node_ready(event.old.obj) != node_ready(event.entry.obj):
             name = event.entry.name
-            uids = {r.container.uid for p in self.pods.values() for r in p.every if r.container and r.container.node == name}
+            uids = {
+                r.container.uid
+                for p in self.pods.values()
+                for r in p.every
+                if r.container and r.container.node == name
+            }
             return [e.key for e in self.store.entries("pods") if e.uid in uids]
         return ()
 
@@ -94,7 +99,11 @@ class Kubelet(Controller):
         runtime = PodRuntime(pod)
         status = pod["status"]
         runtime.address = status.get("podIP", "")
-        started = names.parse_time(status["startTime"]).timestamp() if "startTime" in status else self.context.seconds()
+        started = (
+            names.parse_time(status["startTime"]).timestamp()
+            if "startTime" in status
+            else self.context.seconds()
+        )
         runtime.accepted = started
         known = {one["name"]: one for one in status.get("containerStatuses") or ()}
         for one in runtime.init:
@@ -175,7 +184,9 @@ class Kubelet(Controller):
             one.due = now + one.plan.pull_seconds
             return one.due > now
         if one.pulled:
-            self._tell(pod, one, "Pulled", f'Container image "{one.spec["image"]}" already present on machine')
+            self._tell(
+                pod, one, "Pulled", f'Container image "{one.spec["image"]}" already present on machine'
+            )
         else:
             took = f"{round(one.plan.pull_seconds * 1000)}ms"
             text = f'Successfully pulled image "{one.spec["image"]}" in {took} ({took} including waiting). Image size: 48231234 bytes.'
@@ -187,14 +198,19 @@ class Kubelet(Controller):
     def _pull_failed(self, pod: Obj, one: ContainerRuntime, now: float) -> None:
         image = one.spec["image"]
         if one.reason == "ErrImagePull":
-            one.reason, one.message = "ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {one.plan.pull_error}'
+            one.reason, one.message = (
+                "ImagePullBackOff",
+                f'Back-off pulling image "{image}": ErrImagePull: {one.plan.pull_error}',
+            )
             self._tell(pod, one, "BackOff", f'Back-off pulling image "{image}"')
             self._tell(pod, one, "Failed", "Error: ImagePullBackOff", kind="Warning")
             one.backoff = min(max(one.backoff * 2, BACKOFF_FIRST), BACKOFF_LIMIT)
             one.due = now + one.backoff
             return
         self._tell(pod, one, "Pulling", f'Pulling image "{image}"')
-        self._tell(pod, one, "Failed", f'Failed to pull image "{image}": {one.plan.pull_error}', kind="Warning")
+        self._tell(
+            pod, one, "Failed", f'Failed to pull image "{image}": {one.plan.pull_error}', kind="Warning"
+        )
         self._tell(pod, one, "Failed", "Error: ErrImagePull", kind="Warning")
         one.reason, one.message = "ErrImagePull", one.plan.pull_error
         one.due = now + 2.0
@@ -233,7 +249,14 @@ class Kubelet(Controller):
         one.due = now + (min(poll, starting) if starting > 0 else poll)
 
     def _ended(
-        self, pod: Obj, one: ContainerRuntime, now: float, code: int, reason: str, message: str, words: Iterable[bytes]
+        self,
+        pod: Obj,
+        one: ContainerRuntime,
+        now: float,
+        code: int,
+        reason: str,
+        message: str,
+        words: Iterable[bytes],
     ) -> None:
         assert one.run is not None
         one.run.end(self.context.behaviour, now, words)
@@ -251,12 +274,22 @@ class Kubelet(Controller):
         if one.backoff == 0.0:
             one.backoff, one.due = BACKOFF_FIRST, now + 0.5
             return
-        wait = f"{round(one.backoff)}s" if one.backoff < 60 else f"{int(one.backoff // 60)}m{int(one.backoff % 60)}s"
+        wait = (
+            f"{round(one.backoff)}s"
+            if one.backoff < 60
+            else f"{int(one.backoff // 60)}m{int(one.backoff % 60)}s"
+        )
         meta = pod["metadata"]
         who = f"container={one.name} pod={meta['name']}_{meta['namespace']}({meta['uid']})"
         one.phase, one.reason = "waiting", "CrashLoopBackOff"
         one.message = f"back-off {wait} restarting failed {who}"
-        self._tell(pod, one, "BackOff", f"Back-off restarting failed container {one.name} in pod {meta['name']}_{meta['namespace']}({meta['uid']})", kind="Warning")
+        self._tell(
+            pod,
+            one,
+            "BackOff",
+            f"Back-off restarting failed container {one.name} in pod {meta['name']}_{meta['namespace']}({meta['uid']})",
+            kind="Warning",
+        )
         one.due = now + one.backoff
         one.backoff = min(one.backoff * 2, BACKOFF_LIMIT)
 

@@ -41,7 +41,9 @@ def build_status(pod: Obj, runtime: PodRuntime, now: str, host: str) -> Obj:
     initialized = all(one.finished and one.exit_code == 0 for one in runtime.init)
     created = any(one.phase != "waiting" or one.last for one in runtime.every)
     unready = [one.name for one in runtime.containers if not one.ready]
-    reason = "PodCompleted" if phase == "Succeeded" else "PodFailed" if phase == "Failed" else "ContainersNotReady"
+    reason = (
+        "PodCompleted" if phase == "Succeeded" else "PodFailed" if phase == "Failed" else "ContainersNotReady"
+    )
     text = f"containers with unready status: [{' '.join(unready)}]" if reason == "ContainersNotReady" else ""
     missing = [one.name for one in runtime.init if not one.finished]
     conditions = [
@@ -56,12 +58,19 @@ def build_status(pod: Obj, runtime: PodRuntime, now: str, host: str) -> Obj:
         condition(old, "PodScheduled", True, now),
     ]  # fmt: skip
     extra = [one for one in old.get("conditions") or () if one["type"] == "DisruptionTarget"]
-    status: Obj = {"phase": phase, "conditions": [*conditions, *extra], "hostIP": host, "hostIPs": [{"ip": host}]}
+    status: Obj = {
+        "phase": phase,
+        "conditions": [*conditions, *extra],
+        "hostIP": host,
+        "hostIPs": [{"ip": host}],
+    }
     if created:
         status |= {"podIP": runtime.address, "podIPs": [{"ip": runtime.address}]}
     status["startTime"] = old.get("startTime") or names.timestamp(names.at(runtime.accepted))
     if runtime.init:
-        status["initContainerStatuses"] = [one.status() | {"ready": one.finished and one.exit_code == 0} for one in runtime.init]
+        status["initContainerStatuses"] = [
+            one.status() | {"ready": one.finished and one.exit_code == 0} for one in runtime.init
+        ]
     status["containerStatuses"] = [one.status() for one in runtime.containers]
     status["qosClass"] = old.get("qosClass", "BestEffort")
     return status

@@ -17,7 +17,9 @@ _PODS, _SETS = BY_TABLE["pods"], BY_TABLE["replicasets.apps"]
 
 def pod_ready(pod: Obj) -> bool:
     """Return whether a pod's Ready condition is True."""
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions") or ())
+    return any(
+        one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions") or ()
+    )
 
 
 def ready_since(pod: Obj) -> str:
@@ -30,16 +32,29 @@ def ready_since(pod: Obj) -> str:
 
 def active(pod: Obj) -> bool:
     """Return whether a pod counts as a replica."""
-    return pod["status"].get("phase") not in ("Succeeded", "Failed") and "deletionTimestamp" not in pod["metadata"]
+    return (
+        pod["status"].get("phase") not in ("Succeeded", "Failed")
+        and "deletionTimestamp" not in pod["metadata"]
+    )
 
 
 def deletion_rank(pod: Obj) -> tuple[object, ...]:
     """Return the order in which pods are given up: the least useful first."""
     restarts = sum(one.get("restartCount", 0) for one in pod["status"].get("containerStatuses") or ())
     phase = {"Pending": 0, "Unknown": 1, "Running": 2}.get(pod["status"].get("phase", ""), 0)
-    cost = int((pod["metadata"].get("annotations") or {}).get("controller.kubernetes.io/pod-deletion-cost", "0"))
+    cost = int(
+        (pod["metadata"].get("annotations") or {}).get("controller.kubernetes.io/pod-deletion-cost", "0")
+    )
     newest = tuple(-ord(c) for c in pod["metadata"]["creationTimestamp"])
-    return (bool(pod["spec"].get("nodeName")), phase, pod_ready(pod), cost, -restarts, newest, pod["metadata"]["name"])
+    return (
+        bool(pod["spec"].get("nodeName")),
+        phase,
+        pod_ready(pod),
+        cost,
+        -restarts,
+        newest,
+        pod["metadata"]["name"],
+    )
 
 
 def make_pod(owner_kind: str, owner: Obj, template: Obj, api_version: str = "apps/v1") -> Obj:
@@ -90,7 +105,9 @@ class ReplicaSetController(Controller):
                 made = self.api.create(_PODS, namespace, pod, Call(manager=self.manager))
             except errors.ApiError as error:
                 text = f"Error creating: {error.message}"
-                recorder.record(_SETS, entry.obj, "FailedCreate", text, kind="Warning", component="replicaset-controller")
+                recorder.record(
+                    _SETS, entry.obj, "FailedCreate", text, kind="Warning", component="replicaset-controller"
+                )
                 return {"reason": "FailedCreate", "message": error.message}
             text = f"Created pod: {made.obj['metadata']['name']}"
             recorder.record(_SETS, entry.obj, "SuccessfulCreate", text, component="replicaset-controller")
@@ -111,7 +128,9 @@ class ReplicaSetController(Controller):
         ready = sum(map(pod_ready, pods))
         status: Obj = {"replicas": len(pods)}
         counts = {
-            "fullyLabeledReplicas": sum(labels.items() <= (pod["metadata"].get("labels") or {}).items() for pod in pods),
+            "fullyLabeledReplicas": sum(
+                labels.items() <= (pod["metadata"].get("labels") or {}).items() for pod in pods
+            ),
             "readyReplicas": ready,
             "availableReplicas": ready,
         }
@@ -121,5 +140,7 @@ class ReplicaSetController(Controller):
         if failure is not None:
             old = next(iter(entry.obj["status"].get("conditions") or ()), {})
             since = old.get("lastTransitionTime", self.api.now())
-            status["conditions"] = [{"type": "ReplicaFailure", "status": "True", "lastTransitionTime": since, **failure}]
+            status["conditions"] = [
+                {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": since, **failure}
+            ]
         self.write_status("replicasets.apps", entry, status)

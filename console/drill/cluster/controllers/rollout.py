@@ -110,7 +110,9 @@ def proportional(deployment: Obj, sets: Sequence[Obj], new_name: str) -> dict[st
     allowed = spec["replicas"] + surge(spec) if spec["replicas"] > 0 else 0
     change = allowed - total
     sizes = {one["metadata"]["name"]: one["spec"]["replicas"] for one in live}
-    ranked = sorted(live, key=lambda o: (o["spec"]["replicas"], o["metadata"]["creationTimestamp"]), reverse=True)
+    ranked = sorted(
+        live, key=lambda o: (o["spec"]["replicas"], o["metadata"]["creationTimestamp"]), reverse=True
+    )
     left = change
     for one in ranked:
         size = one["spec"]["replicas"]
@@ -182,9 +184,13 @@ def status(deployment: Obj, sets: Sequence[Obj], new: Obj | None, now: datetime)
     name = new["metadata"]["name"] if new is not None else ""
     progressing = next((one for one in conditions if one["type"] == "Progressing"), None)
     if spec.get("paused"):
-        conditions = with_condition(conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", text)
+        conditions = with_condition(
+            conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", text
+        )
     elif progressing is not None and progressing["reason"] == "DeploymentPaused":
-        conditions = with_condition(conditions, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", text)
+        conditions = with_condition(
+            conditions, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", text
+        )
     elif complete(deployment, result):
         done = f'ReplicaSet "{name}" has successfully progressed.'
         conditions = with_condition(conditions, "Progressing", "True", "NewReplicaSetAvailable", done, text)
@@ -198,13 +204,17 @@ def status(deployment: Obj, sets: Sequence[Obj], new: Obj | None, now: datetime)
         }]  # fmt: skip
     elif progressing is not None and _late(progressing, spec, now) and progressing["status"] != "False":
         message = f'ReplicaSet "{name}" has timed out progressing.'
-        conditions = with_condition(conditions, "Progressing", "False", "ProgressDeadlineExceeded", message, text)
+        conditions = with_condition(
+            conditions, "Progressing", "False", "ProgressDeadlineExceeded", message, text
+        )
     reason, message = (
         ("MinimumReplicasAvailable", "Deployment has minimum availability.") if enough
         else ("MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
     )  # fmt: skip
     conditions = with_condition(conditions, "Available", "True" if enough else "False", reason, message, text)
-    failure = next((c for s in sets for c in s["status"].get("conditions") or () if c["type"] == "ReplicaFailure"), None)
+    failure = next(
+        (c for s in sets for c in s["status"].get("conditions") or () if c["type"] == "ReplicaFailure"), None
+    )
     conditions = [one for one in conditions if one["type"] != "ReplicaFailure"]
     if failure is not None:
         conditions.append({**failure, "lastUpdateTime": failure["lastTransitionTime"]})
@@ -236,7 +246,12 @@ def deadline_in(deployment: Obj, state: Obj, now: datetime) -> float | None:
     """Return in how many seconds the progress deadline has to be looked at."""
     progressing = next((one for one in state.get("conditions") or () if one["type"] == "Progressing"), None)
     deadline = deployment["spec"].get("progressDeadlineSeconds")
-    if progressing is None or deadline is None or complete(deployment, state) or progressing["status"] != "True":
+    if (
+        progressing is None
+        or deadline is None
+        or complete(deployment, state)
+        or progressing["status"] != "True"
+    ):
         return None
     passed = (now - names.parse_time(progressing["lastUpdateTime"])).total_seconds()
     return max(float(deadline) - passed + 1.0, 0.5)

@@ -81,7 +81,9 @@ class ContainerRuntime:
             "ready": self.ready,
             "restartCount": self.restarts,
             "image": image,
-            "imageID": f"docker.io/library/{image}@sha256:{digest.encode().hex()[:64]:0<64}" if pulled else "",
+            "imageID": f"docker.io/library/{image}@sha256:{digest.encode().hex()[:64]:0<64}"
+            if pulled
+            else "",
         }
         if self.identity:
             result["containerID"] = self.identity

@@ -97,7 +97,9 @@ class Scheduler(Controller):
             conditions = [condition(pod["status"], "PodScheduled", False, now, "Unschedulable", why)]
             status = {**pod["status"], "phase": "Pending", "conditions": conditions}
             entry = self.write_status("pods", entry, status)
-            recorder.record(_PODS, pod, "FailedScheduling", why, kind="Warning", component="default-scheduler")
+            recorder.record(
+                _PODS, pod, "FailedScheduling", why, kind="Warning", component="default-scheduler"
+            )
             return _RETRY_SECONDS
         self.place(entry.uid, node, pod["spec"])
         conditions = [condition(pod["status"], "PodScheduled", True, now)]
