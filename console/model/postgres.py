@@ -135,7 +135,7 @@ class PostgresSnapshot(msgspec.Struct, frozen=True):
 
     ``usable`` is max_connections minus the reserved slots; ``clients`` counts client backends only, this
     console's among them because they hold slots too; ``backends`` leaves the consoles' reading sessions
-    out. ``oldest_transaction`` and ``oldest_query`` are when those began. ``statements`` are those with the
+    out. ``oldest_transaction`` and ``oldest_query`` are ages in seconds. ``statements`` are those with the
     most time in the last ``statements_span`` seconds, or since the last reset while that is None; they are
     None without pg_stat_statements. ``tables`` and ``databases`` are read every few minutes.
     ``limited`` is True when the role lacks pg_read_all_stats, so that states and queries of others are

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import time
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg import sql
@@ -76,7 +76,7 @@ class Link:
         self._asked = 0.0
 
     @classmethod
-    async def open(cls, dsn: str, application: str, settings: dict[str, str]) -> Link:
+    async def open(cls, dsn: str, application: str, settings: dict[str, str]) -> Self:
         """Connect within CONNECT_SECONDS a host. ``settings`` are server settings of the session.
 
         They travel in the start-up packet, so a pooler that would leak them to others refuses instead.

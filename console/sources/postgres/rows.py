@@ -94,6 +94,6 @@ def _counted(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(Counter(names).items(), key=lambda item: (-item[1], item[0])))
 
 
-def earliest(times: Iterable[float | None]) -> float | None:
-    """The earliest of the known times."""
-    return min((time for time in times if time is not None), default=None)
+def oldest(now: float, times: Iterable[float | None]) -> float | None:
+    """The age in seconds of the earliest of the known times."""
+    return max((max(0.0, now - time) for time in times if time is not None), default=None)
