@@ -7,10 +7,23 @@ more start-up time than the first frame.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from functools import partial
 
-from console.config import ClusterSettings, Config
+from console.config import (
+    AlertmanagerSettings,
+    ClusterSettings,
+    Config,
+    HttpSettings,
+    PostgresSettings,
+    PrometheusSettings,
+    RedisSettings,
+)
 from console.model.clock import Clock
 from console.sources.base import Source
+
+Factory = Callable[[str, Clock, random.Random], Source]
+"""Makes a source from its board name, the clock and the randomness of its back-off."""
 
 
 def cluster_name(settings: ClusterSettings, index: int) -> str:
@@ -20,42 +33,56 @@ def cluster_name(settings: ClusterSettings, index: int) -> str:
 
 def board_names(config: Config) -> tuple[str, ...]:
     """The board names of all sources of a configuration, without importing any of them."""
-    names = [f"kubernetes:{cluster_name(item, index)}" for index, item in enumerate(config.kubernetes)]
-    names += ["prometheus"] if config.prometheus else []
-    names += ["alertmanager"] if config.alertmanager else []
-    names += [f"postgres:{item.name}" for item in config.postgres]
-    names += [f"redis:{item.name}" for item in config.redis]
-    names += ["http"] if config.http else []
-    return tuple(names)
+    return tuple(name for name, _ in factories(config))
 
 
-def build_sources(config: Config, clock: Clock, rng: random.Random) -> list[Source]:
-    """One source for every configured system."""
-    sources: list[Source] = []
-    if config.kubernetes:
-        from console.sources.kubernetes import KubernetesSource
-
-        for index, cluster in enumerate(config.kubernetes):
-            name = f"kubernetes:{cluster_name(cluster, index)}"
-            sources.append(KubernetesSource(name, cluster, clock, rng))
-    if config.postgres:
-        from console.sources.postgres import PostgresSource
-
-        sources += [PostgresSource(f"postgres:{item.name}", item, clock, rng) for item in config.postgres]
-    if config.redis:
-        from console.sources.redis import RedisSource
-
-        sources += [RedisSource(f"redis:{item.name}", item, clock, rng) for item in config.redis]
+def factories(config: Config) -> list[tuple[str, Factory]]:
+    """The board name of every configured source, and what makes it."""
+    found: list[tuple[str, Factory]] = []
+    for index, cluster in enumerate(config.kubernetes):
+        found.append((f"kubernetes:{cluster_name(cluster, index)}", partial(_kubernetes, cluster)))
     if config.prometheus:
-        from console.sources.prometheus import PrometheusSource
-
-        sources.append(PrometheusSource(config.prometheus, clock, rng))
+        found.append(("prometheus", partial(_prometheus, config.prometheus)))
     if config.alertmanager:
-        from console.sources.alertmanager import AlertmanagerSource
-
-        sources.append(AlertmanagerSource(config.alertmanager, clock, rng))
+        found.append(("alertmanager", partial(_alertmanager, config.alertmanager)))
+    found += [(f"postgres:{item.name}", partial(_postgres, item)) for item in config.postgres]
+    found += [(f"redis:{item.name}", partial(_redis, item)) for item in config.redis]
     if config.http:
-        from console.sources.http import HttpSource
+        found.append(("http", partial(_http, config.http)))
+    return found
 
-        sources.append(HttpSource(config.http, clock, rng))
-    return sources
+
+def _kubernetes(settings: ClusterSettings, name: str, clock: Clock, rng: random.Random) -> Source:
+    from console.sources.kubernetes import KubernetesSource
+
+    return KubernetesSource(name, settings, clock, rng)
+
+
+def _prometheus(settings: PrometheusSettings, _name: str, clock: Clock, rng: random.Random) -> Source:
+    from console.sources.prometheus import PrometheusSource
+
+    return PrometheusSource(settings, clock, rng)
+
+
+def _alertmanager(settings: AlertmanagerSettings, _name: str, clock: Clock, rng: random.Random) -> Source:
+    from console.sources.alertmanager import AlertmanagerSource
+
+    return AlertmanagerSource(settings, clock, rng)
+
+
+def _postgres(settings: PostgresSettings, name: str, clock: Clock, rng: random.Random) -> Source:
+    from console.sources.postgres import PostgresSource
+
+    return PostgresSource(name, settings, clock, rng)
+
+
+def _redis(settings: RedisSettings, name: str, clock: Clock, rng: random.Random) -> Source:
+    from console.sources.redis import RedisSource
+
+    return RedisSource(name, settings, clock, rng)
+
+
+def _http(settings: tuple[HttpSettings, ...], _name: str, clock: Clock, rng: random.Random) -> Source:
+    from console.sources.http import HttpSource
+
+    return HttpSource(settings, clock, rng)

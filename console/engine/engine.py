@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from console.config import Config
-from console.engine.assemble import build_sources
+from console.engine.assemble import Factory, factories
 from console.engine.board import Board
 from console.engine.crash import save_crash
 from console.engine.logfeed import BufferedFeed
@@ -94,16 +94,17 @@ class Engine:
     def wait_ready(self, timeout: float) -> bool:
         """Wait until every source has delivered or failed once; False when ``timeout`` seconds went by."""
         ready = threading.Event()
+        names = [name for name, _ in factories(self.config)]
 
         def look(_name: str = "") -> None:
-            settled = (status.health is not Health.CONNECTING for status in self.board.statuses.values())
-            if self._sources and all(settled) and set(self._sources) <= set(self.board.statuses):
+            statuses = self.board.statuses
+            if all(name in statuses and statuses[name].health is not Health.CONNECTING for name in names):
                 ready.set()
 
         stop_listening = self.board.listen(look)
         try:
             look()
-            return ready.wait(timeout) or not self._sources
+            return ready.wait(timeout)
         finally:
             stop_listening()
 
@@ -173,9 +174,8 @@ class Engine:
         self._stopping = asyncio.Event()
         self._started.set()
         tasks = [asyncio.create_task(self._follow_timeline(), name="timeline")]
-        for source in build_sources(self.config, self.clock, self._rng):
-            self._sources[source.name] = source
-            tasks.append(asyncio.create_task(self._run_source(source), name=source.name))
+        for name, factory in factories(self.config):
+            tasks.append(asyncio.create_task(self._run_source(name, factory), name=name))
         tasks.extend(asyncio.create_task(extra()) for extra in self._extras)
         await self._stopping.wait()
         for task in tasks:
@@ -185,14 +185,16 @@ class Engine:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(source.close(), 2)
 
-    async def _run_source(self, source: Source) -> None:
+    async def _run_source(self, name: str, factory: Factory) -> None:
         """A source that fails in a way it did not foresee says so on the screen and is started again."""
         while True:
             try:
-                await source.run(self.board)
+                if name not in self._sources:
+                    self._sources[name] = factory(name, self.clock, self._rng)
+                await self._sources[name].run(self.board)
             except Exception as error:
                 now = self.clock.now().timestamp()
-                self.board.report(SourceStatus(source.name, Health.FAILED, now, reason=save_crash(error)))
+                self.board.report(SourceStatus(name, Health.FAILED, now, reason=save_crash(error)))
             await asyncio.sleep(10)
 
     async def _follow_timeline(self) -> None:
