@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from console.model.plan import Change
+from console.model.quantity import format_cores, format_size
+
 
 class ContainerSpec(msgspec.Struct, frozen=True, gc=False):
     """A container of a pod template: image, redacted environment, requests and limits (None: unset)."""
@@ -237,6 +240,9 @@ class KubeSnapshot(msgspec.Struct, frozen=True):
 SUSPECT = 6 * 3600.0
 """Seconds before the trouble within which a release may have caused it."""
 
+SOAK = 600.0
+"""Seconds a revision must have been live, before its successor and the trouble, to count as proven."""
+
 
 def preferred_revision(
     revisions: Iterable[Revision], current: Revision | None, trouble_at: float | None = None
@@ -244,12 +250,14 @@ def preferred_revision(
     """The revision to return to: the newest of before the trouble whose images are not under suspicion.
 
     Under suspicion are the images of ``current``, and of the revision that was in force when the trouble
-    began (``trouble_at``, unix seconds), if it was made within SUSPECT of it. A restart or a changed
-    variable makes a revision too, with the same bad image: hence images, not numbers. A revision that still
-    has ready pods, as in the middle of a stuck rollout, is preferred to one that has none. None when no
+    began (``trouble_at``, unix seconds), if it was made within SUSPECT of it; and every revision that was
+    itself rolled back from. A restart or a changed variable makes a revision too, with the same bad image:
+    hence images, not numbers. A revision that still has ready pods, as in the middle of a stuck rollout, is
+    preferred to one that has none, and one that was live for SOAK to one that was not. None when no
     revision with another image is left.
     """
     newest_first = sorted(revisions, key=lambda revision: revision.number, reverse=True)
+    everything = tuple(newest_first)
     if current is None and newest_first:
         current = newest_first[0]
     suspects = {current.images} if current is not None else set()
@@ -259,6 +267,70 @@ def preferred_revision(
         if in_force is not None and in_force.created >= trouble_at - SUSPECT:
             suspects.add(in_force.images)
         newest_first = before
-    candidates = [revision for revision in newest_first if revision.images not in suspects]
+    candidates = [
+        revision
+        for revision in newest_first
+        if revision.images not in suspects and not _abandoned(revision, everything)
+    ]
     serving = [revision for revision in candidates if revision.ready > 0]
-    return next(iter(serving or candidates), None)
+    proven = [revision for revision in candidates if _lived(revision, everything, trouble_at) >= SOAK]
+    return next(iter(serving or proven or candidates), None)
+
+
+def _abandoned(revision: Revision, all_of_it: tuple[Revision, ...]) -> bool:
+    """Rolled back from: a ReplicaSet that is older, with another image, carries a newer number."""
+    return any(
+        other.number > revision.number
+        and other.created < revision.created
+        and other.images != revision.images
+        for other in all_of_it
+    )
+
+
+def _lived(revision: Revision, all_of_it: tuple[Revision, ...], trouble_at: float | None) -> float:
+    """Seconds from its creation to its successor or the trouble, whichever came first."""
+    ends = [other.created for other in all_of_it if other.number > revision.number]
+    if trouble_at is not None:
+        ends.append(trouble_at)
+    return min((end for end in ends if end > revision.created), default=revision.created) - revision.created
+
+
+def differences(before: Revision, after: Revision) -> tuple[Change, ...]:
+    """What ``after`` changes: images, environment, requests and limits, containers, time of a restart.
+
+    Paths are ``app: image``, ``app: env KEY`` and so on; an absent value is an empty string. Two different
+    secrets are both masked and so look equal.
+    """
+    old = {container.name: container for container in before.containers}
+    new = {container.name: container for container in after.containers}
+    found: list[Change] = []
+    for name in dict.fromkeys((*old, *new)):
+        one, other = old.get(name), new.get(name)
+        if one is None or other is None:
+            found.append(Change(f"{name}: container", one.image if one else "", other.image if other else ""))
+            continue
+        found.extend(_container_differences(name, one, other))
+    if before.restarted_at != after.restarted_at:
+        found.append(Change("restarted at", before.restarted_at, after.restarted_at))
+    return tuple(found)
+
+
+def _container_differences(name: str, one: ContainerSpec, other: ContainerSpec) -> list[Change]:
+    found = [
+        Change(f"{name}: {what}", before, after)
+        for what, before, after in (
+            ("image", one.image, other.image),
+            ("cpu request", format_cores(one.cpu_request), format_cores(other.cpu_request)),
+            ("cpu limit", format_cores(one.cpu_limit), format_cores(other.cpu_limit)),
+            ("memory request", format_size(one.memory_request), format_size(other.memory_request)),
+            ("memory limit", format_size(one.memory_limit), format_size(other.memory_limit)),
+        )
+        if before != after
+    ]
+    old, new = dict(one.env), dict(other.env)
+    found.extend(
+        Change(f"{name}: env {key}", old.get(key, ""), new.get(key, ""))
+        for key in dict.fromkeys((*old, *new))
+        if old.get(key) != new.get(key)
+    )
+    return found

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
 import msgspec
 
 
@@ -39,3 +44,132 @@ class Description(msgspec.Struct, frozen=True):
 
     title: str
     sections: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+# A level that is stated decides; without one, words decide. klog writes E1120 18:00:00.000000.
+_LEVEL = re.compile(
+    r"\b(?:level|lvl|severity|loglevel|log\.level)\b[\"']?\s*[=:]\s*[\"']?(?P<named>[a-z]+)"
+    r"|[\[<|](?P<boxed>trace|debug|info|notice|warn|warning|error|err|fatal|critical|crit|panic|emerg|alert)[\]>|]"
+    r"|(?:^|\s)(?P<bare>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|SEVERE|PANIC)(?=[\s:\]|]|$)"
+    r"|^(?P<klog>[IWEF])\d{4} \d\d:\d\d:\d\d",
+    re.IGNORECASE,
+)
+_BAD_LEVELS = frozenset(
+    {"error", "err", "eror", "fatal", "critical", "crit", "severe", "panic", "dpanic", "emerg", "alert"}
+)
+_WORDS = re.compile(
+    r"\berror\b(?![\w-]|\s*[=:]\s*(?:0|null|nil|none|false|\"\"|'')(?![\w.]))"
+    r"|(?-i:\b\w+(?:Error|Exception)\b)|\bexception\b|^Traceback \(|\bpanic:|\bfatal\b|\bsegmentation fault\b"
+    r"|\bunhandled rejection\b|\bOOMKilled\b|\bout of memory\b",
+    re.IGNORECASE,
+)
+_NO_ERROR = re.compile(r"\b(?:no|without|zero|0)\s+errors?\b|\berrors?\s*[=:]\s*0\b", re.IGNORECASE)
+
+
+def is_error(text: str) -> bool:
+    """Whether a line reports an error.
+
+    A level that the line states decides (``level=info msg="no error"`` is none); otherwise the words of
+    exceptions and panics do, and ``errors=0`` or ``no errors`` do not.
+    """
+    match = _LEVEL.search(text)
+    if match is not None:
+        klog = match["klog"]
+        if klog is not None:
+            return klog in "EF"
+        level = match["named"] or match["boxed"] or match["bare"]
+        return level.lower() in _BAD_LEVELS
+    return _WORDS.search(_NO_ERROR.sub("", text)) is not None
+
+
+_PHRASES = (
+    "internal server error|not implemented|bad gateway|service (?:temporarily )?unavailable"
+    "|gateway time-?out|http version not supported|insufficient storage"
+)
+_5XX = re.compile(
+    # status=502, "status_code": 503, http_status:500, code=504, response_code 500
+    r"\b(?:status|status_?code|http_?status|http_?code|http\.status_code|response_?code|response_?status|code|sc)"
+    r"[\"']?\s*(?:[=:]|\bis\b|\bwas\b)?\s*[\"'(]?5\d\d\b(?![.:]\d|\s*(?:[mu]s|s|bytes|kb|mb)\b(?!=))"
+    # access logs: "GET / HTTP/1.1" 502 157, HTTP/2 503, HTTP 500
+    r"|\"\s*5\d\d\s+(?:\d+|-)(?=\s|$)"
+    r"|\bHTTP(?:/\d(?:\.\d)?)?\"?\s+5\d\d\b(?![.:]\d|\s*(?:[mu]s|s|bytes|kb|mb)\b(?!=))"
+    # a verb of answering: returned 503, responded with 502, failed with 500
+    r"|\b(?:returned|returns|responded|responds|answered|replied|failed|received|got)\s+"
+    r"(?:with\s+)?(?:an?\s+)?(?:http\s+)?(?:status\s+|code\s+|status code\s+)?5\d\d\b"
+    r"(?![.:,]\d|\s*(?:[mu]s|s|sec\w*|bytes|kb|mb|rows|items|records|messages|requests|connections)\b)"
+    # a column of its own: | 500 |
+    r"|\|\s*5\d\d\s*\|"
+    # the number with its name: 502 Bad Gateway
+    rf"|\b5\d\d\s*[:,-]?\s*(?:{_PHRASES})\b",
+    re.IGNORECASE,
+)
+
+
+def is_5xx(text: str) -> bool:
+    """Whether a line tells of an HTTP answer 500 to 599.
+
+    A number counts only in the place of a status: after ``status=``, in the column of an access log, after
+    *returned*, or before its reason phrase. ``1500ms``, ``took 503 ms`` and port ``5003`` do not.
+    """
+    return _5XX.search(text) is not None
+
+
+LogMode = Literal["text", "regex", "error", "5xx"]
+
+
+class LogCounts(msgspec.Struct, frozen=True):
+    """What a filter found: lines seen and matching (notices apart), pods covered, matches per minute.
+
+    ``per_minute`` are (unix seconds of the full minute, matches) for lines with a time, oldest first.
+    """
+
+    total: int
+    matched: int
+    pods: int
+    per_minute: tuple[tuple[int, int], ...]
+
+
+class LogFilter:
+    """One compiled filter over log lines.
+
+    ``text`` matches anywhere and ignores case unless it holds a capital letter; ``regex`` is a pattern
+    under the same rule; ``error`` and ``5xx`` need no text. ``invert`` keeps what does not match. Raises
+    ValueError with a sentence for a broken pattern.
+    """
+
+    def __init__(self, text: str = "", mode: LogMode = "text", invert: bool = False) -> None:
+        self.text = text
+        self.mode = mode
+        self.invert = invert
+        flags = re.NOFLAG if any(letter.isupper() for letter in text) else re.IGNORECASE
+        try:
+            self._pattern = re.compile(text if mode == "regex" else re.escape(text), flags)
+        except re.error as error:
+            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+
+    def matches(self, line: LogLine) -> bool:
+        """Whether to show a line; notices of the console are always shown."""
+        return line.notice or self._found(line.text) is not self.invert
+
+    def _found(self, text: str) -> bool:
+        if self.mode == "error":
+            return is_error(text)
+        if self.mode == "5xx":
+            return is_5xx(text)
+        return self._pattern.search(text) is not None
+
+    def count(self, lines: Iterable[LogLine]) -> LogCounts:
+        """Count the matching lines."""
+        total = matched = 0
+        pods: set[str] = set()
+        minutes: Counter[int] = Counter()
+        for line in lines:
+            if line.notice:
+                continue
+            total += 1
+            pods.add(line.pod)
+            if self.matches(line):
+                matched += 1
+                if line.at is not None:
+                    minutes[int(line.at // 60) * 60] += 1
+        return LogCounts(total, matched, len(pods), tuple(sorted(minutes.items())))
