@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from console.model.kube import ContainerSpec, KubeSnapshot, Pod, Revision, Workload
+from console.model.kube import KubeSnapshot, Pod, Revision, Workload, differences
 from console.model.symptoms.finding import BoardView, Finding, Severity, above
-from console.model.symptoms.words import names, percent, size
+from console.model.symptoms.words import names, percent
 
 YOUNG_REVISION = 900.0
 """Seconds a new revision stays worth a look: most bad releases show within a quarter of an hour."""
@@ -49,49 +49,16 @@ def revisions_of(revisions: Iterable[Revision], workload: Workload) -> tuple[Rev
     return tuple(sorted(own, key=lambda item: -item.number))
 
 
-def template_changes(
-    before: Iterable[ContainerSpec], after: Iterable[ContainerSpec]
-) -> tuple[tuple[str, str, str], ...]:
-    """What differs between two pod templates: (field, before, after), images first."""
-    old = {container.name: container for container in before}
-    new = {container.name: container for container in after}
-    many = len(old | new) > 1
-    images: list[tuple[str, str, str]] = []
-    rest: list[tuple[str, str, str]] = []
-    for name in dict.fromkeys((*new, *old)):
-        was, now = old.get(name), new.get(name)
-        prefix = f"{name}: " if many else ""
-        if was is None or now is None:
-            images.append(
-                (f"container {name}", was.image if was else "(none)", now.image if now else "(none)")
-            )
-            continue
-        if was.image != now.image:
-            images.append((f"{prefix}image", was.image, now.image))
-        old_env, new_env = dict(was.env), dict(now.env)
-        for key in dict.fromkeys((*new_env, *old_env)):
-            if old_env.get(key) != new_env.get(key):
-                values = (old_env.get(key, "(unset)"), new_env.get(key, "(unset)"))
-                rest.append((f"{prefix}env {key}", *values))
-        rest += (
-            (f"{prefix}{what}", before, after)
-            for what, before, after in (
-                ("cpu request", _cores(was.cpu_request), _cores(now.cpu_request)),
-                ("cpu limit", _cores(was.cpu_limit), _cores(now.cpu_limit)),
-                ("memory request", _bytes(was.memory_request), _bytes(now.memory_request)),
-                ("memory limit", _bytes(was.memory_limit), _bytes(now.memory_limit)),
-            )
-            if before != after
-        )
-    return (*images, *rest)
-
-
-def _cores(value: float | None) -> str:
-    return "(none)" if value is None else f"{value:g}"
-
-
-def _bytes(value: int | None) -> str:
-    return "(none)" if value is None else size(value)
+def change_words(before: Revision, after: Revision) -> list[str]:
+    """What differs between two revisions, images first: ``image shop:v1 -> shop:v2``; no restart times."""
+    changes = [change for change in differences(before, after) if change.path != "restarted at"]
+    containers = {change.path.partition(":")[0] for change in changes}
+    changes.sort(key=lambda change: not change.path.endswith("image"))
+    return [
+        f"{change.path if len(containers) > 1 else change.path.partition(': ')[2]}"
+        f" {change.before or '(unset)'} -> {change.after or '(unset)'}"
+        for change in changes
+    ]
 
 
 def _pods(source: str, snapshot: KubeSnapshot) -> Iterator[Finding]:
@@ -199,9 +166,8 @@ def _new_revisions(source: str, snapshot: KubeSnapshot, now: float) -> Iterator[
         by_workload.setdefault((revision.namespace, revision.workload), []).append(revision)
     for workload in young:
         known = revisions_of(by_workload.get((workload.namespace, workload.key), ()), workload)
-        older = [item for item in known if workload.revision is not None and item.number < workload.revision]
-        changes = template_changes(older[0].containers, workload.containers) if older else ()
-        what = [f"{field} {before} -> {after}" for field, before, after in changes]
+        present = [item for item in known if workload.revision is None or item.number <= workload.revision]
+        what = change_words(present[1], present[0]) if len(present) > 1 else []
         yield Finding(
             "new-revision",
             subject(snapshot, workload.namespace, workload.key),

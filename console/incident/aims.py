@@ -1,0 +1,342 @@
+"""Where the first mitigation of a scenario should go: the workload, session or job behind the signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from console.model.kube import KubeSnapshot, Revision, Workload, preferred_revision
+from console.model.metrics import PrometheusSnapshot
+from console.model.plan import Target
+from console.model.postgres import Backend, PostgresSnapshot
+from console.model.signals import Signal
+from console.model.symptoms.finding import BoardView
+from console.model.symptoms.kube import change_words, revisions_of, subject
+from console.model.symptoms.stores import describe, roots
+from console.model.symptoms.words import clock, names, span
+
+BEFORE = 1800.0
+"""Seconds before a signal in which a change may have caused it."""
+
+SLACK = 30.0
+"""Seconds by which a cause may seem to come after its effect: clocks, scrapes, and the time of a rollout."""
+
+
+class Aim(msgspec.Struct, frozen=True):
+    """A first mitigation. ``bonus`` is added to the score; ``why`` replaces the scenario's when given.
+
+    ``signals`` are those that it explains, when not all that match the scenario.
+    """
+
+    action: str = ""
+    target: Target | None = None
+    source: str = ""
+    evidence: tuple[str, ...] = ()
+    bonus: float = 0.0
+    why: str = ""
+    signals: tuple[Signal, ...] | None = None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A workload in the snapshot that it comes from."""
+
+    source: str
+    snapshot: KubeSnapshot
+    workload: Workload
+
+    @property
+    def target(self) -> Target:
+        """Its identity for a mitigation."""
+        item = self.workload
+        return Target(item.kind.lower(), item.name, item.namespace, item.uid, item.resource_version)
+
+    @property
+    def label(self) -> str:
+        """As the signals name it."""
+        return subject(self.snapshot, self.workload.namespace, self.workload.key)
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A change of a workload's template: the first revision that has it, and the last that has not."""
+
+    found: Found
+    revision: Revision
+    before: Revision
+    at: float
+    image: bool
+
+    @property
+    def text(self) -> str:
+        """What changed, and when."""
+        what = names(change_words(self.before, self.revision))
+        return f"{self.found.label} changed at {clock(self.at)} (revision {self.revision.number}): {what}"
+
+    def way_back(self, since: float) -> str:
+        """The revision to return to, as the rollback preselects it."""
+        workload = self.found.workload
+        known = revisions_of(self.found.snapshot.revisions.values(), workload)
+        current = next((item for item in known if item.number == workload.revision), None)
+        target = preferred_revision(known, current, since) if self.image else self.before
+        if target is None:
+            return "no revision with another image is left to go back to"
+        return f"revision {target.number} ({', '.join(target.images)}) is the one to go back to"
+
+
+def workloads(board: BoardView) -> Iterator[Found]:
+    """All workloads of all clusters."""
+    for source, snapshot in board.of_type(KubeSnapshot).items():
+        for workload in snapshot.workloads.values():
+            yield Found(source, snapshot, workload)
+
+
+def behind(signals: Iterable[Signal], board: BoardView) -> tuple[Found, ...]:
+    """The workloads that the signals are about: by their own name, or by the service they make."""
+    subjects = {signal.subject for signal in signals}
+    configured = {
+        service.workload
+        for snapshot in board.of_type(PrometheusSnapshot).values()
+        for service in snapshot.services
+        if service.workload and service.name in subjects
+    }
+    wanted = subjects | configured
+    return tuple(
+        found
+        for found in workloads(board)
+        if wanted & {found.label, found.workload.name, f"{found.workload.kind.lower()}/{found.workload.name}"}
+    )
+
+
+def releases(board: BoardView, since: float) -> tuple[Release, ...]:
+    """Changes that may have caused what began at ``since``: images first, then the latest."""
+    found = (release for item in workloads(board) for release in (_release(item),) if release is not None)
+    fitting = [item for item in found if since - BEFORE <= item.at <= since + SLACK]
+    return tuple(sorted(fitting, key=lambda item: (not item.image, -item.at)))
+
+
+def _release(found: Found) -> Release | None:
+    """The newest change of image, else of environment or resources; restarts are no change."""
+    workload = found.workload
+    if workload.revision_at is None:
+        return None
+    known = [
+        item
+        for item in revisions_of(found.snapshot.revisions.values(), workload)
+        if workload.revision is None or item.number <= workload.revision
+    ]
+    pairs = tuple(pairwise(known))
+    for image in (True, False):
+        for revision, before in pairs:
+            if revision.images != before.images if image else revision.containers != before.containers:
+                # A rollback brings back an old ReplicaSet, whose creation is not when it was rolled out.
+                at = workload.revision_at if revision is known[0] else revision.created
+                return Release(found, revision, before, at, image)
+    return None
+
+
+def for_release(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """Roll back the workload whose template changed shortly before the signals began."""
+    best: tuple[bool, bool, Release, Signal] | None = None
+    for signal in matched:
+        own = {item.workload.uid for item in behind((signal,), board)}
+        for release in releases(board, signal.since):
+            rank = (release.found.workload.uid in own, release.image, release, signal)
+            if best is None or rank[:2] > best[:2]:
+                best = rank
+    if best is None:
+        return None
+    related, image, release, signal = best
+    found = release.found
+    explained = tuple(
+        item
+        for item in matched
+        if item is signal or found.workload.uid in {other.workload.uid for other in behind((item,), board)}
+    )
+    bonus = (0.45 if image else 0.25) if related else (0.15 if image else 0.0)
+    line = release.text if related else f"{release.text} (another workload than the sick one)"
+    evidence = (line, release.way_back(signal.since))
+    return Aim("k8s.rollback", found.target, found.source, evidence, bonus, signals=explained)
+
+
+def for_connections(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """End the session at the root of the lock waits; a running one is cancelled first."""
+    if not any(signal.name in ("connections-high", "sessions-blocked") for signal in matched):
+        return None
+    aim = _session(matched, board)
+    if aim is not None:
+        return aim
+    for source, snapshot in _databases(matched, board):
+        if not snapshot.by_application:
+            continue
+        application, count = max(snapshot.by_application, key=lambda item: item[1])
+        line = f"{count} of {snapshot.clients} connections belong to {application or '(no application name)'}"
+        for found in workloads(board):
+            if application and found.workload.name == application:
+                why = "Nobody blocks: the pool of one application is too large. Restart that one, not all."
+                return Aim("k8s.restart", found.target, found.source, (line,), 0.05, why)
+        return Aim(source=source, evidence=(line,))
+    return Aim()
+
+
+def for_latency(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """End what holds the database up, else scale the slow service."""
+    if not any(signal.name in ("latency-high", "query-long") for signal in matched):
+        return None
+    aim = _session(matched, board) or _longest_query(matched, board)
+    if aim is not None:
+        return aim
+    slow = [signal for signal in matched if signal.name == "latency-high"]
+    for found in behind(slow, board):
+        ready = f"{found.label} has {found.workload.ready} of {found.workload.desired} pods ready"
+        return Aim("k8s.scale", found.target, found.source, (ready,))
+    return Aim()
+
+
+def for_memory(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """Restart the workload that is killed for memory, to win time."""
+    killed = [signal for signal in matched if signal.name in ("oom-killed", "memory-near-limit")]
+    for found in behind(killed[:1], board):
+        release = next(
+            (
+                item
+                for item in releases(board, killed[0].since)
+                if item.found.workload.uid == found.workload.uid
+            ),
+            None,
+        )
+        evidence = (release.text,) if release is not None else ()
+        return Aim("k8s.restart", found.target, found.source, evidence)
+    return Aim() if killed else None
+
+
+def for_errors(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """Restart the failing service when no release explains the errors."""
+    failing = [signal for signal in matched if signal.name == "error-ratio-high"]
+    if not failing:
+        return None
+    malus = -0.25 if releases(board, failing[0].since) else 0.0
+    for found in behind(failing, board):
+        return Aim("k8s.restart", found.target, found.source, (), malus)
+    return Aim(bonus=malus)
+
+
+def for_outage(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """Roll back a recent release of what is down, else restart it."""
+    down = [
+        signal
+        for signal in matched
+        if signal.severity == "critical" and signal.name in ("pods-not-ready", "targets-down")
+    ]
+    if not down:
+        return None
+    release = for_release(down, board)
+    if release is not None and release.bonus >= 0.25:
+        return msgspec.structs.replace(
+            release,
+            bonus=0.0,
+            signals=None,
+            why="It went down after a change: go back first, look for the cause after.",
+        )
+    for found in behind(down, board):
+        return Aim("k8s.restart", found.target, found.source)
+    return Aim()
+
+
+def for_dependency(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """Spare the service that fails because something outside is down."""
+    known = {found.workload.name for found in workloads(board)}
+    outside = [signal for signal in matched if signal.name == "http-down" and signal.subject not in known]
+    if not outside:
+        return None
+    hurt = [signal for signal in matched if signal.name in ("error-ratio-high", "latency-high")]
+    well = f"{outside[0].subject} is not a workload of the clusters in view"
+    for found in behind(hurt, board):
+        return Aim("k8s.set-env", found.target, found.source, (well,), 0.25)
+    return Aim(evidence=(well,), bonus=0.1)
+
+
+def for_queue(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """Scale the workers of a queue, found by their name."""
+    queues = [signal.subject.lower() for signal in matched if signal.name == "queue-growing"]
+    if not queues:
+        return None
+    parts = {part for queue in queues for part in queue.replace("-", ":").replace("_", ":").split(":")}
+    workers = [
+        found
+        for found in workloads(board)
+        if any(word in found.workload.name.lower() for word in ("worker", "consumer", "celery", "sidekiq"))
+    ]
+    workers.sort(key=lambda found: not parts & set(found.workload.name.lower().split("-")))
+    for found in workers:
+        line = f"{found.label} has {found.workload.ready} of {found.workload.desired} pods ready"
+        return Aim("k8s.scale", found.target, found.source, (line,))
+    return Aim()
+
+
+def for_pipeline(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """Name the failed job; what to run again is for a person to decide."""
+    for found in behind(matched, board):
+        return Aim("", found.target, found.source)
+    return None
+
+
+def for_cache(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """Change the caching of the service that has such a setting; never empty the cache first."""
+    if not any(signal.name.startswith(("redis-", "cache-")) for signal in matched):
+        return None
+    slow = behind((signal for signal in matched if not signal.name.startswith("redis-")), board)
+    for found in (*slow, *workloads(board)):
+        keys = [key for item in found.workload.containers for key, _ in item.env if "CACHE" in key.upper()]
+        if keys:
+            line = f"{found.label} has the settings {names(keys)}"
+            return Aim("k8s.set-env", found.target, found.source, (line,))
+    return Aim()
+
+
+def _databases(matched: Sequence[Signal], board: BoardView) -> Iterator[tuple[str, PostgresSnapshot]]:
+    sources = {signal.source for signal in matched}
+    for source, snapshot in board.of_type(PostgresSnapshot).items():
+        if source in sources:
+            yield source, snapshot
+
+
+def _session(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    """The root blocker, else the oldest idle transaction of a database that the signals name."""
+    for source, snapshot in _databases(matched, board):
+        trees = roots(snapshot)
+        if trees:
+            root = trees[0]
+            line = f"{root.behind} sessions wait behind {describe(root.backend, root.pid)}"
+            if root.backend is None:
+                return Aim(source=source, evidence=(line,), bonus=0.2)
+            return _end(source, root.backend, line, 0.2)
+        idle = [item for item in snapshot.backends if item.idle_in_transaction and item.client_session]
+        names_idle = any(signal.name == "idle-in-transaction" for signal in matched)
+        if idle and names_idle:
+            oldest = max(idle, key=lambda item: item.age(snapshot.now) or 0)
+            age = span(oldest.age(snapshot.now) or 0)
+            line = f"{describe(oldest, oldest.pid)} has held its transaction open for {age}"
+            return _end(source, oldest, line, 0.1)
+    return None
+
+
+def _longest_query(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+    if not any(signal.name == "query-long" for signal in matched):
+        return None
+    for source, snapshot in _databases(matched, board):
+        active = [item for item in snapshot.backends if item.client_session and item.state == "active"]
+        if active:
+            longest = max(active, key=lambda item: item.age(snapshot.now) or 0)
+            age = span(longest.age(snapshot.now) or 0)
+            return _end(source, longest, f"{describe(longest, longest.pid)} has run for {age}", 0.1)
+    return None
+
+
+def _end(source: str, backend: Backend, line: str, bonus: float) -> Aim:
+    target = Target("pid", str(backend.pid), uid=backend.backend_start_text)
+    if backend.state == "active":
+        why = "Cancel ends the query and keeps the session; terminate only if that does not help."
+        return Aim("pg.cancel", target, source, (line,), bonus, why)
+    why = "An idle transaction cannot be cancelled; ending its session lets all that wait behind it go on."
+    return Aim("pg.terminate", target, source, (line,), bonus, why)

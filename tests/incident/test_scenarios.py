@@ -1,0 +1,298 @@
+from typing import Any
+
+import pytest
+
+from console.incident.scenarios import SCENARIOS, suggest
+from console.model.actions import find
+from console.model.http import HttpCheck, HttpSnapshot
+from console.model.plan import Target
+from console.model.signals import Suggestion, detect, remember
+from console.model.symptoms.finding import Memory
+from tests.model.board import (
+    KUBE,
+    NOW,
+    Records,
+    backend,
+    cluster,
+    container,
+    history,
+    ok,
+    pod,
+    postgres,
+    prometheus,
+    queue,
+    redis,
+    revision,
+    service,
+    template,
+    workload,
+)
+
+NAMES = (
+    "bad-release",
+    "connections-exhausted",
+    "memory-leak",
+    "error-spike",
+    "latency",
+    "outage",
+    "dependency-down",
+    "queue-backup",
+    "pipeline-failure",
+    "cache-stampede",
+)
+
+
+def suggestions(snapshots: dict[str, Any], memory: Memory | None = None) -> tuple[Suggestion, ...]:
+    board = Records(snapshots)
+    memory = memory or remember(board, Memory())
+    return suggest(detect(board, {}, NOW, memory), board)
+
+
+def first(snapshots: dict[str, Any]) -> Suggestion:
+    return suggestions(snapshots)[0]
+
+
+def down(name: str) -> HttpSnapshot:
+    return HttpSnapshot(NOW, (HttpCheck(name, "https://x.test", "down", 503, 0.1, "status 503", NOW),))
+
+
+def checkout(**more: Any) -> Any:
+    """The Deployment of four revisions of which the second brought the bad image."""
+    made = workload("checkout", revision=44, revision_at=NOW - 60, containers=template("v42", LEVEL="debug"))
+    return (
+        made,
+        revision(41, "v41", 90_000, "checkout", LEVEL="info"),
+        revision(42, "v42", 600, "checkout", LEVEL="info"),
+        revision(43, "v42", 300, "checkout", LEVEL="info"),
+        revision(44, "v42", 60, "checkout", LEVEL="debug"),
+    )
+
+
+FAILING = prometheus(service("checkout", 0.12, history=history(*[0.0] * 40, *[0.12] * 36)))
+"""Fails since 525 s: after revision 42, before 43."""
+
+
+def test_the_families_are_the_ten_of_the_drill_and_complete() -> None:
+    assert tuple(scenario.name for scenario in SCENARIOS) == NAMES
+    for scenario in SCENARIOS:
+        assert scenario.weights and scenario.hints and scenario.steps and scenario.why
+        assert all(0 <= weight <= 1 for weight in scenario.weights.values())
+
+
+def test_nothing_is_suggested_for_a_healthy_board() -> None:
+    assert suggestions({}) == ()
+    assert suggestions({KUBE: cluster(*checkout()), "prometheus": prometheus(service("checkout"))}) == ()
+
+
+def test_a_bad_release_points_at_the_image_not_at_the_latest_revision() -> None:
+    best = first({KUBE: cluster(*checkout(), workload("other")), "prometheus": FAILING})
+    assert (best.scenario, best.action, best.source) == ("bad-release", "k8s.rollback", KUBE)
+    assert best.target == Target("deployment", "checkout", "prod", "uid-checkout", "7")
+    assert best.evidence[0] == "deployment/checkout changed at 20:16Z (revision 42): image v41 -> v42"
+    assert best.evidence[1] == "revision 41 (v41) is the one to go back to"
+    assert best.evidence[2].startswith("error-ratio-high(checkout) 12 % > 5 % since 20:")
+    assert "a restart does not cure a bad release" in best.why.lower()
+    assert best.steps[0].action == "k8s.rollback"
+
+
+def test_the_workload_of_a_service_may_be_configured() -> None:
+    failing = prometheus(
+        service("pay", 0.12, history=history(0.0, *[0.12] * 36), workload="deployment/checkout")
+    )
+    board = {KUBE: cluster(workload("pay"), *checkout()), "prometheus": failing}
+    best = first(board)
+    assert (best.scenario, best.target and best.target.name) == ("bad-release", "checkout")
+    assert "another workload" not in best.evidence[0]
+
+
+def test_a_change_of_another_workload_counts_less() -> None:
+    failing = prometheus(service("web", 0.12, history=history(0.0, *[0.12] * 36)))
+    found = suggestions({KUBE: cluster(workload("web"), *checkout()), "prometheus": failing})
+    by_name = {item.scenario: item for item in found}
+    own = first({KUBE: cluster(*checkout()), "prometheus": FAILING})
+    assert by_name["bad-release"].score < own.score
+    assert "(another workload than the sick one)" in by_name["bad-release"].evidence[0]
+
+
+@pytest.mark.parametrize("age", [7200, 90_000])
+def test_an_old_release_is_not_blamed(age: float) -> None:
+    made = workload("checkout", revision=2, revision_at=NOW - age, containers=template("v42"))
+    records = (made, revision(1, "v41", 99_999, "checkout"), revision(2, "v42", age, "checkout"))
+    best = first({KUBE: cluster(*records), "prometheus": FAILING})
+    assert (best.scenario, best.action) == ("error-spike", "k8s.restart")
+
+
+def test_a_rollback_that_was_just_made_is_not_taken_for_the_release() -> None:
+    made = workload("checkout", revision=3, revision_at=NOW - 20, containers=template("v41"))
+    records = (made, revision(3, "v41", 90_000, "checkout"), revision(2, "v42", 40_000, "checkout"))
+    found = suggestions({KUBE: cluster(*records), "prometheus": FAILING})
+    assert "k8s.rollback" not in [item.action for item in found]
+
+
+def test_a_restart_alone_is_no_release() -> None:
+    made = workload("checkout", revision=2, revision_at=NOW - 600)
+    records = (made, revision(1, "v41", 9000, "checkout"), revision(2, "v41", 600, "checkout"))
+    assert first({KUBE: cluster(*records), "prometheus": FAILING}).scenario == "error-spike"
+
+
+def test_a_changed_variable_is_a_release_of_less_weight() -> None:
+    made = workload("checkout", revision=2, revision_at=NOW - 600)
+    before = revision(1, "v41", 9000, "checkout", MODE="a")
+    best = first(
+        {KUBE: cluster(made, before, revision(2, "v41", 600, "checkout", MODE="b")), "prometheus": FAILING}
+    )
+    assert (best.scenario, best.score) == ("bad-release", 0.6)
+    assert best.evidence[0].endswith("env MODE a -> b")
+
+
+def test_a_release_that_does_not_start_is_bad_without_any_metric() -> None:
+    stuck = workload(
+        "checkout",
+        revision=42,
+        revision_at=NOW - 120,
+        sick=True,
+        progressing="ProgressDeadlineExceeded",
+        message="timed out",
+    )
+    waiting = container(state="waiting", reason="ErrImagePull")
+    records = (
+        stuck,
+        revision(41, "v41", 9000, "checkout"),
+        revision(42, "v42", 120, "checkout"),
+        pod("checkout-1", "Deployment/checkout", "app: ErrImagePull", containers=(waiting,)),
+    )
+    best = first({KUBE: cluster(*records)})
+    assert (best.scenario, best.action, best.score) == ("bad-release", "k8s.rollback", 1.0)
+
+
+def blocked(root: Any) -> Any:
+    waiters = (backend(pid, "active", 60, wait_type="Lock", blocked_by=(7,)) for pid in range(100, 110))
+    return postgres(root, *waiters, clients=96)
+
+
+def test_exhausted_connections_point_at_the_root_blocker() -> None:
+    idle = backend(7, "idle in transaction", 300)
+    best = first({"postgres:main": blocked(idle)})
+    assert (best.scenario, best.action, best.source) == (
+        "connections-exhausted",
+        "pg.terminate",
+        "postgres:main",
+    )
+    assert best.target == Target("pid", "7", uid=idle.backend_start_text)
+    assert best.evidence[0] == "10 sessions wait behind pid 7 (checkout, idle in transaction)"
+    assert "cannot be cancelled" in best.why
+
+
+def test_a_running_blocker_is_cancelled_before_it_is_terminated() -> None:
+    best = first({"postgres:main": blocked(backend(7, "active", 90))})
+    assert (best.scenario, best.action, best.target and best.target.name) == (
+        "connections-exhausted",
+        "pg.cancel",
+        "7",
+    )
+
+
+def test_without_a_blocker_the_application_with_most_connections_is_named() -> None:
+    full = postgres(clients=96, by_application=(("checkout", 60), ("web", 36)))
+    best = first({"postgres:main": full, KUBE: cluster(workload("checkout"), workload("web"))})
+    assert (best.action, best.target and best.target.name) == ("k8s.restart", "checkout")
+    assert best.evidence[0] == "60 of 96 connections belong to checkout"
+    alone = first({"postgres:main": full})
+    assert (alone.action, alone.target, alone.source) == ("", None, "postgres:main")
+
+
+def test_a_memory_leak_points_at_the_killed_workload() -> None:
+    killed = container(state="running", last_reason="OOMKilled", last_finished=NOW - 30, restarts=5)
+    sick = pod("backend-1", "Deployment/backend", "app: OOMKilled, 5 restarts", containers=(killed,))
+    best = first({KUBE: cluster(workload("backend"), workload("other"), sick)})
+    assert (best.scenario, best.action) == ("memory-leak", "k8s.restart")
+    assert best.target is not None and best.target.uid == "uid-backend"
+    filling = first({KUBE: cluster(workload("backend", memory=95, memory_limit=100))})
+    assert (filling.scenario, filling.target and filling.target.name) == ("memory-leak", "backend")
+
+
+def test_latency_goes_to_the_database_when_that_is_slow_and_to_more_pods_otherwise() -> None:
+    slow = prometheus(service("web", p95=ok(2.0), p95_threshold=0.5))
+    pods = first({"prometheus": slow, KUBE: cluster(workload("web"))})
+    assert (pods.scenario, pods.action, pods.target and pods.target.name) == ("latency", "k8s.scale", "web")
+    query = postgres(backend(9, "active", 400), backend(8, "active", 2))
+    database = first({"prometheus": slow, KUBE: cluster(workload("web")), "postgres:main": query})
+    assert (database.scenario, database.action) == ("latency", "pg.cancel")
+    assert database.target is not None and database.target.name == "9"
+
+
+def test_an_outage_goes_back_after_a_change_and_restarts_otherwise() -> None:
+    dead = {"ready": 0, "sick": True, "why": "0 of 3 ready"}
+    restart = first({KUBE: cluster(workload("web", **dead)), "http": down("web")})
+    assert (restart.scenario, restart.action, restart.target and restart.target.name) == (
+        "outage",
+        "k8s.restart",
+        "web",
+    )
+    changed = workload("web", revision=2, revision_at=NOW - 120, **dead)
+    records = (changed, revision(1, "v1", 9000, "web"), revision(2, "v2", 120, "web"))
+    found = {item.scenario: item for item in suggestions({KUBE: cluster(*records), "http": down("web")})}
+    assert (found["outage"].action, found["bad-release"].action) == ("k8s.rollback", "k8s.rollback")
+
+
+def test_a_dependency_outside_is_spared_not_restarted() -> None:
+    hurt = prometheus(service("checkout", 0.12))
+    best = first({"http": down("payments"), "prometheus": hurt, KUBE: cluster(workload("checkout"))})
+    assert (best.scenario, best.target and best.target.name) == ("dependency-down", "checkout")
+    assert best.action == ("k8s.set-env" if find("k8s.set-env") else "")
+    own = suggestions({"http": down("checkout"), KUBE: cluster(workload("checkout"))})
+    assert "dependency-down" not in [item.scenario for item in own]
+
+
+def test_a_queue_that_grows_wants_workers() -> None:
+    memory, snapshots = Memory(), {}
+    for index, depth in enumerate((100, 200, 300, 400)):
+        snapshots = {"redis:main": redis(NOW + 10 * index, queues=(queue("shop:jobs", depth),))}
+        memory = remember(Records(snapshots), memory)
+    records = cluster(workload("shop"), workload("worker"), workload("jobs-worker"))
+    best = suggestions(snapshots | {KUBE: records}, memory)[0]
+    assert (best.scenario, best.action, best.target and best.target.name) == (
+        "queue-backup",
+        "k8s.scale",
+        "jobs-worker",
+    )
+
+
+def test_a_failed_job_is_named_and_left_to_a_person() -> None:
+    job = workload("import", kind="Job", sick=True, why="job failed: BackoffLimitExceeded", finished=NOW - 9)
+    best = first({KUBE: cluster(job)})
+    assert (best.scenario, best.action, str(best.target)) == ("pipeline-failure", "", "job/import")
+
+
+def test_a_cache_that_fails_is_not_emptied_first() -> None:
+    cold = redis(hit_ratio=ok(0.1), evictions=50.0, used=95)
+    reader = workload("catalog", containers=template("v1", CACHE_TTL_SECONDS="30"))
+    best = first({"redis:main": cold, KUBE: cluster(workload("web"), reader)})
+    assert (best.scenario, best.target and best.target.name) == ("cache-stampede", "catalog")
+    assert best.action == ("k8s.set-env" if find("k8s.set-env") else "")
+    assert "CACHE_TTL_SECONDS" in best.evidence[0]
+
+
+def test_every_suggested_action_exists() -> None:
+    boards: list[dict[str, Any]] = [
+        {KUBE: cluster(*checkout()), "prometheus": FAILING},
+        {"postgres:main": blocked(backend(7, "idle in transaction", 300))},
+        {"redis:main": redis(hit_ratio=ok(0.1), evictions=50.0)},
+    ]
+    for snapshots in boards:
+        for item in suggestions(snapshots):
+            actions = [item.action, *(step.action for step in item.steps)]
+            assert all(action == "" or find(action) for action in actions)
+            assert 0.3 <= item.score <= 1
+            if item.target is not None and item.action:
+                action = find(item.action)
+                assert action is not None and item.target.kind in action.targets
+
+
+def test_old_trouble_elsewhere_does_not_hide_a_release() -> None:
+    looping = container(state="waiting", reason="CrashLoopBackOff", last_reason="Error", restarts=90)
+    old = pod("legacy-1", "Deployment/legacy", "app: CrashLoopBackOff", containers=(looping,))
+    records = (workload("legacy"), old, *checkout())
+    best = first({KUBE: cluster(*records), "prometheus": FAILING})
+    assert (best.scenario, best.target and best.target.name) == ("bad-release", "checkout")
+    assert not any("legacy" in line for line in best.evidence)
