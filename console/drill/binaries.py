@@ -24,7 +24,7 @@ MISSING = (
 def postgres() -> Path:
     """The folder with ``initdb`` and ``postgres``. Raises DrillError with what to install."""
     for folder in (*_machine_postgres(), *_wheel_postgres()):
-        if (folder / "initdb").exists() and _major(folder / "postgres") >= POSTGRES_MINIMUM:
+        if (folder / "initdb").exists() and major(folder / "postgres") >= POSTGRES_MINIMUM:
             return folder
     raise DrillError(MISSING.format(what=f"PostgreSQL {POSTGRES_MINIMUM} or later"))
 
@@ -37,7 +37,7 @@ def redis() -> Path:
     if package:
         candidates.append(package / "bin" / "redis-server")
     for path in candidates:
-        if path.exists() and _major(path) >= REDIS_MINIMUM:
+        if path.exists() and major(path) >= REDIS_MINIMUM:
             return path
     raise DrillError(MISSING.format(what=f"Redis {REDIS_MINIMUM} or later"))
 
@@ -85,8 +85,8 @@ def _package(name: str) -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def _major(binary: Path) -> int:
-    """The major version that a server prints, 0 when it cannot be run."""
+def major(binary: Path) -> int:
+    """The major version that a server prints with ``--version``, 0 when it cannot be run."""
     try:
         done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
