@@ -285,14 +285,13 @@ class ActionRunner:
 
     async def _record_late(self, kind: Kind, text: str, data: Mapping[str, Any], ref: Entry | str) -> None:
         """Record what has happened already: no sink can stop it any more, so it waits for one if need be."""
-        await asyncio.to_thread(
-            self._recorder.record_break_glass,
-            kind,
-            text,
-            source="console",
-            data=msgspec.to_builtins(data),
-            ref=ref if isinstance(ref, str) else ref.id,
-        )
+        anchor = ref if isinstance(ref, str) else ref.id
+        try:
+            await self._record(kind, text, data, anchor)
+        except TimelineError:
+            self._recorder.record_break_glass(
+                kind, text, source="console", data=msgspec.to_builtins(data), ref=anchor
+            )
 
     def _objection(self, plan: Plan) -> str:
         if plan.refusal:

@@ -51,7 +51,6 @@ POD = Kind("Pod", "", "v1", "pods")
 EVENT = Kind("Event", "", "v1", "events")
 SERVICE = Kind("Service", "", "v1", "services")
 CLAIM = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims")
-ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices")
 HPA = Kind("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers")
 
 WORKLOADS = {"deployment": DEPLOYMENT, "statefulset": STATEFULSET, "daemonset": DAEMONSET}
@@ -97,9 +96,9 @@ class Api:
         self.context = connection.context
         self.server = connection.server
 
-    async def get(self, kind: Kind, name: str) -> Object:
-        """One object. Raises PlanError, also when it does not exist."""
-        return await self._read(kind.path(self.namespace, name), {}, f"{kind.title} {name}")
+    async def get(self, kind: Kind, name: str, sub: str = "") -> Object:
+        """One object or subresource. Raises PlanError, also when it does not exist."""
+        return await self._read(kind.path(self.namespace, name, sub), {}, f"{kind.title} {name}")
 
     async def find(self, kind: Kind, name: str) -> Object | None:
         """One object, or None when it does not exist. Raises PlanError when that could not be told."""

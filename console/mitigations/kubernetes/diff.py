@@ -45,8 +45,11 @@ def _walk(path: str, before: Any, after: Any, *, secret: bool) -> Iterator[Chang
         named_secret = is_secret_name(str(after.get("name", "")))
         for key in {**before, **after}:
             hidden = secret or is_secret_name(str(key)) or (named_secret and key == "value")
-            child = _join(path, str(key))
-            yield from _walk(child, before.get(key, _ABSENT), after.get(key, _ABSENT), secret=hidden)
+            old, new = before.get(key, _ABSENT), after.get(key, _ABSENT)
+            # A map that comes or goes, such as the first annotations, is told key by key.
+            old = {} if old is _ABSENT and isinstance(new, dict) and new else old
+            new = {} if new is _ABSENT and isinstance(old, dict) and old else new
+            yield from _walk(_join(path, str(key)), old, new, secret=hidden)
         return
     if isinstance(before, list) and isinstance(after, list):
         old, new = _keyed(before), _keyed(after)

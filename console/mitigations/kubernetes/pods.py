@@ -267,11 +267,16 @@ def _warnings(live: Object, owner: Owner, shares: tuple[Hit, ...]) -> tuple[str,
     if metadata.get("deletionTimestamp"):
         found.append("It is terminating already.")
     if ready(live):
-        found.append("It is ready: it serves until it goes.")
+        last = owner.available == 1 and owner.desired >= 1
+        found.append(
+            f"Outage: it is the only available pod of {owner.text}."
+            if last
+            else "It is ready: it still serves."
+        )
     found += [
-        f"Outage: it is the only ready endpoint of {hit.what.partition('endpoints of ')[2]}."
+        f"Outage: no other pod behind {hit.what.partition(' behind ')[2]} is ready."
         for hit in shares
-        if hit.count and hit.what.startswith("of the 1 ready")
+        if hit.count and hit.what.startswith("of the 1 ready pods")
     ]
     return tuple(found)
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 
 from console.engine.ports import PlanError
 from console.mitigations.kubernetes.api import CONTROLLER_REVISION, REPLICASET, Api, Object
-from console.mitigations.kubernetes.diff import changes
 from console.mitigations.kubernetes.facts import selector_text
 from console.mitigations.kubernetes.subject import digest
-from console.model.kube import Revision
-from console.model.plan import Change
+from console.model.kube import Revision, differences, preferred_revision
 from console.sources.kubernetes import wire_objects
-from console.sources.kubernetes.workloads import project_controllerrevision, project_replicaset
+from console.sources.kubernetes.workloads import (
+    project_controllerrevision,
+    project_replicaset,
+)
 
 HASH = "pod-template-hash"
 
@@ -86,20 +86,14 @@ def pick(pasts: list[Past], number: str) -> Past:
     raise PlanError(f"There is no revision {number!r}; the cluster keeps {kept}.")
 
 
-def differences(past: Past, live: Object) -> tuple[Change, ...]:
-    """What a return to the revision would change in the pod template; secrets are masked."""
-    return changes({"template": plain(live["spec"]["template"])}, {"template": past.template})
+def preferred(pasts: list[Past], live: Object, trouble_at: float | None) -> Past | None:
+    """The revision to return to, as ``console.model.kube.preferred_revision`` chooses it."""
+    now = current(pasts, live)
+    best = preferred_revision([past.record for past in pasts], now.record if now else None, trouble_at)
+    return next((past for past in pasts if best is not None and past.record.uid == best.uid), None)
 
 
-def tell(found: tuple[Change, ...], limit: int = 4) -> str:
-    """Differences as one short line: images first, then environment, resources and the rest."""
-    ranked = sorted(found, key=lambda change: (".image" not in change.path, ".env[" not in change.path))
-    parts = [f"{_short(change.path)}: {change.before} → {change.after}" for change in ranked[:limit]]
-    more = f"; and {len(found) - limit} more" if len(found) > limit else ""
-    return "; ".join(parts) + more if parts else "the same template"
-
-
-def _short(path: str) -> str:
-    path = re.sub(r"^template\.(spec\.containers)?", "", path)
-    path = re.sub(r"^\[([^\]]+)\]\.?", r"\1 ", path)
-    return re.sub(r"env\[([^\]]+)\](\.value)?", r"\1", path).strip(". ")
+def tell(now: Revision, past: Revision) -> str:
+    """What a return from ``now`` to ``past`` would change, as one line."""
+    found = differences(now, past)
+    return "; ".join(f"{c.path} {c.before or '(none)'} → {c.after or '(none)'}" for c in found)

@@ -6,6 +6,7 @@ StatefulSet or DaemonSet the strategic merge patch that its ControllerRevision k
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -27,10 +28,10 @@ from console.mitigations.kubernetes.revisions import (
     HASH,
     Past,
     current,
-    differences,
     history,
     pick,
     plain,
+    preferred,
     tell,
 )
 from console.mitigations.kubernetes.subject import (
@@ -47,7 +48,6 @@ from console.mitigations.kubernetes.subject import (
 from console.mitigations.kubernetes.surroundings import hpa_notes
 from console.mitigations.kubernetes.workload import draft, replacement_hits, risk_of, rollout_notes, study
 from console.mitigations.world import World
-from console.model.kube import preferred_revision
 from console.model.plan import Option, Outcome, Plan, Risk, Target, Verdict
 from console.model.text import clean
 
@@ -75,16 +75,16 @@ class Rollback:
         live, _ = await load(api, _kind(target), target)
         pasts = await history(api, live)
         now = current(pasts, live)
-        best = _preferred(world, target, pasts, now)
-        return tuple(_option(past, live, now, best) for past in pasts)
+        best = preferred(pasts, live, trouble_since(world, target))
+        return tuple(_option(past, pasts, live, now, best) for past in pasts)
 
     async def plan(self, world: World, target: Target, params: dict[str, str]) -> Plan:
         """Choose, look and dry-run. Raises PlanError."""
         _kind(target)
         seen = await study(world, target)
         pasts = await history(seen.api, seen.live)
+        chosen, why = _choose(world, target, seen.live, pasts, params.get("revision", ""))
         now = current(pasts, seen.live)
-        chosen, why = _choose(world, target, pasts, now, params.get("revision", ""))
         number = str(chosen.record.number)
         command = kubectl(world, seen.api, "rollout", "undo", str(target), f"--to-revision={number}")
         images = ", ".join(chosen.record.images)
@@ -192,13 +192,6 @@ def _kind(target: Target) -> Any:
     return WORKLOADS[target.kind]
 
 
-def _preferred(world: World, target: Target, pasts: list[Past], now: Past | None) -> Past | None:
-    best = preferred_revision(
-        [past.record for past in pasts], now.record if now else None, trouble_since(world, target)
-    )
-    return next((past for past in pasts if best is not None and past.record.uid == best.uid), None)
-
-
 def trouble_since(world: World, target: Target) -> float | None:
     """When the error ratio of the related service last rose above its threshold and stayed there."""
     service = related_service(world, target.kind, target.name)
@@ -213,9 +206,9 @@ def trouble_since(world: World, target: Target) -> float | None:
 
 
 def _choose(
-    world: World, target: Target, pasts: list[Past], now: Past | None, wanted: str
+    world: World, target: Target, live: Object, pasts: list[Past], wanted: str
 ) -> tuple[Past, tuple[str, ...]]:
-    best = _preferred(world, target, pasts, now)
+    best, now = preferred(pasts, live, trouble_since(world, target)), current(pasts, live)
     if not wanted:
         if best is None:
             raise PlanError(
@@ -272,14 +265,15 @@ def _not_restored(live: Object) -> tuple[str, ...]:
     return (f"Not restored: replicas, ConfigMaps and Secrets{listed}, and the database schema.",)
 
 
-def _option(past: Past, live: Object, now: Past | None, best: Past | None) -> Option:
+def _option(past: Past, pasts: list[Past], live: Object, now: Past | None, best: Past | None) -> Option:
     record = past.record
     label = f"{record.number}  {', '.join(record.images)}"
     if past is now or past.template == plain(live["spec"]["template"]):
         return Option(str(record.number), label, record.change_cause, disabled="is what runs now")
-    parts = [tell(differences(past, live))]
+    made = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    parts = [tell((now or pasts[0]).record, record), f"made {made}"]
     if record.change_cause:
         parts.append(f"change cause: {record.change_cause}")
     if now is not None and record.images == now.record.images:
         parts.append("the same image as now")
-    return Option(str(record.number), label, "; ".join(parts), recommended=past is best)
+    return Option(str(record.number), label, "; ".join(filter(None, parts)), recommended=past is best)

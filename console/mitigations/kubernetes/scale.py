@@ -15,7 +15,7 @@ from console.mitigations.kubernetes.surroundings import database_budget, hpa_not
 from console.mitigations.kubernetes.workload import Study, draft, study
 from console.mitigations.world import World
 from console.model.kube import KubeSnapshot
-from console.model.plan import Change, Hit, Outcome, Plan, Risk, Target, Verdict
+from console.model.plan import Hit, Outcome, Plan, Risk, Target, Verdict
 from console.model.quantity import cores, size
 
 SCALABLE = ("deployment", "statefulset")
@@ -41,13 +41,13 @@ class Scale(NoOptions):
         plan = msgspec.structs.replace(plan, params={"replicas": str(wanted)})
         if refusal := _refusal(target, now, wanted, params.get("expect", "")):
             return msgspec.structs.replace(plan, refusal=refusal)
-        scale = {"kind": "Scale", "metadata": seen.live["metadata"], "spec": {"replicas": now}}
+        scale = await seen.api.get(WORKLOADS[target.kind], target.name, "scale")
         answer = await preview(
             seen.api, scale_request(seen.api.namespace, target, scale, wanted), scale, f"scale {target}"
         )
         return msgspec.structs.replace(
             plan,
-            changes=answer.changes and (Change("spec.replicas", str(now), str(wanted)),),
+            changes=answer.changes,
             hits=_hits(seen, now, wanted),
             undone_by=(*plan.undone_by, *hpa_notes(seen.around.hpas, replicas=wanted)),
             reversible=True,

@@ -10,7 +10,7 @@ import msgspec
 
 from console.engine.ports import PlanError
 from console.mitigations.kubernetes import facts
-from console.mitigations.kubernetes.api import CLAIM, ENDPOINT_SLICE, HPA, POD, SERVICE, Api, Object
+from console.mitigations.kubernetes.api import CLAIM, HPA, POD, SERVICE, Api, Object
 from console.mitigations.world import World
 from console.model.plan import Hit
 from console.model.postgres import PostgresSnapshot
@@ -51,7 +51,7 @@ async def look_around(api: Api, workload: Object) -> Surroundings:
     own = tuple(pod for pod in pods if owned(pod, workload))
     labels = workload["spec"]["template"].get("metadata", {}).get("labels") or {}
     names = frozenset(str(pod["metadata"]["name"]) for pod in own)
-    shares = await attempt("Endpoints", _shares(api, services, labels, names), ())
+    shares = await attempt("Pods behind the services", _shares(api, services, labels, names), ())
     return Surroundings(
         own, tuple(hpa for hpa in hpas if _scales(hpa, workload)), shares, claims, tuple(unread)
     )
@@ -70,7 +70,7 @@ def owned(pod: Object, workload: Object) -> bool:
 
 
 async def service_shares(api: Api, labels: Mapping[str, str], pods: frozenset[str]) -> tuple[Hit, ...]:
-    """For each service that selects ``labels``: how many of its ready endpoints are ``pods``.
+    """For each service that selects ``labels``: how many of the ready pods behind it are ``pods``.
 
     Raises PlanError.
     """
@@ -81,8 +81,7 @@ async def _shares(
     api: Api, services: list[Object], labels: Mapping[str, str], pods: frozenset[str]
 ) -> tuple[Hit, ...]:
     serving = [item for item in services if _selects(item.get("spec", {}).get("selector") or {}, labels)]
-    shares = await asyncio.gather(*(_share(api, item, pods) for item in serving))
-    return tuple(hit for hit in shares if hit is not None)
+    return tuple(await asyncio.gather(*(_share(api, item, pods) for item in serving)))
 
 
 def _selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
@@ -104,19 +103,13 @@ async def _claims(api: Api, workload: Object) -> dict[str, list[str]]:
     return found
 
 
-async def _share(api: Api, service: Object, pods: frozenset[str]) -> Hit | None:
-    name = str(service["metadata"]["name"])
-    slices = await api.list(ENDPOINT_SLICE, labelSelector=f"kubernetes.io/service-name={name}")
-    ready = [
-        str((endpoint.get("targetRef") or {}).get("name", ""))
-        for item in slices
-        for endpoint in item.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready", True)
-    ]
-    hit = tuple(sorted(clean(pod, 120) for pod in ready if pod in pods))
-    if not ready:
-        return None
-    return Hit(f"of the {len(ready)} ready endpoints of service {clean(name, 80)}", len(hit), hit)
+async def _share(api: Api, service: Object, pods: frozenset[str]) -> Hit:
+    """Ready pods behind a service, which are its endpoints unless it publishes unready addresses."""
+    name, selector = clean(str(service["metadata"]["name"]), 80), service["spec"]["selector"]
+    behind = await api.list(POD, labelSelector=facts.selector_text({"matchLabels": selector}))
+    serving = [pod for pod in behind if ready(pod) and not pod["metadata"].get("deletionTimestamp")]
+    hit = tuple(name for name in pod_names(tuple(serving)) if name in pods)
+    return Hit(f"of the {len(serving)} ready pods behind service {name}", len(hit), hit)
 
 
 def hpa_notes(hpas: tuple[Object, ...], *, replicas: int | None = None) -> tuple[str, ...]:

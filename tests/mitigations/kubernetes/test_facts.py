@@ -86,7 +86,10 @@ def test_data_stores_are_known_by_their_image(image: str, known: bool) -> None:
 @pytest.mark.parametrize(
     ("metadata", "expected"),
     [
-        ({"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:p/shop"}}, "Argo CD app shop"),
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:p/shop"}},
+            "Argo CD app shop",
+        ),
         ({"labels": {"argocd.argoproj.io/instance": "shop"}}, "Argo CD app shop"),
         ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, "Flux Kustomization apps"),
         ({"labels": {"helm.toolkit.fluxcd.io/name": "shop"}}, "Flux HelmRelease shop"),

@@ -1,0 +1,158 @@
+"""A simulated cluster with a runner on it, for the tests of the mitigations."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from console.config import ClusterSettings, Config
+from console.drill.cluster import ApiServer, Behaviour, Cluster, Container, Start, State
+from console.engine.act import ActionRunner
+from console.engine.board import Board
+from console.mitigations.world import Timing
+from console.model.clock import SystemClock
+from console.model.plan import Plan, Target
+from console.timeline.entry import Entry
+from console.timeline.identity import Identity
+from console.timeline.recorder import Recorder
+
+SOURCE = "kubernetes:drill"
+NAMESPACE = "production"
+
+
+class Fast(Behaviour):
+    """Everything takes next to no time; images whose tag starts with ``sick`` never become ready."""
+
+    poll_seconds = 0.1
+
+    def start(self, container: Container) -> Start:
+        return Start(create_seconds=0.0, pull_seconds=0.0, ready_seconds=0.05)
+
+    def state(self, container: Container, age: float) -> State:
+        return State(ready=re.search(r":sick[^/]*$", container.image) is None)
+
+    def stop_seconds(self, container: Container) -> float:
+        return 0.0
+
+
+class Rig:
+    """What a test needs: the cluster behind the API, and the runner in front of it."""
+
+    def __init__(self, folder: Path, cluster: Cluster, server: ApiServer, user: str) -> None:
+        self.folder = folder
+        self.cluster = cluster
+        self.server = server
+        kubeconfig = server.write_kubeconfig(folder / f"kubeconfig-{user}", user=user)
+        self.config = Config(
+            kubernetes=(ClusterSettings(name="drill", kubeconfig=kubeconfig, namespaces=(NAMESPACE,)),)
+        )
+        self.board = Board()
+        self.state = folder / "state"
+        self.recorder = Recorder(self.state, SystemClock(), Identity("kim", "desk", "s1"))
+        self.timing = Timing(request=2.0, poll=0.02, rollout=10.0, settle=0.5)
+        self.runner = self.make_runner()
+
+    def make_runner(self) -> ActionRunner:
+        return ActionRunner(
+            self.board, self.config, SystemClock(), self.recorder, self.state, timing=self.timing
+        )
+
+    def deploy(self, name: str, image: str, replicas: int = 3, **spec: Any) -> None:
+        """Create a Deployment with a Service in front of it."""
+        labels = {"app": name}
+        container = {"name": "app", "image": image, "readinessProbe": {"httpGet": {"path": "/", "port": 80}}}
+        self.cluster.create(
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": name, "labels": labels, **spec.pop("metadata", {})},
+                "spec": {
+                    "replicas": replicas,
+                    "selector": {"matchLabels": labels},
+                    "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+                    **spec,
+                },
+            },
+            NAMESPACE,
+        )
+        self.cluster.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": name},
+                "spec": {"selector": labels, "ports": [{"port": 80}]},
+            },
+            NAMESPACE,
+        )
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        return self.cluster.get(kind, name, NAMESPACE)
+
+    def image(self, name: str) -> str:
+        return str(self.get("deploy", name)["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    def set_image(self, name: str, image: str) -> None:
+        change = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}}
+        self.cluster.patch("deploy", name, change, NAMESPACE)
+
+    def pods(self, name: str) -> list[dict[str, Any]]:
+        return [
+            pod for pod in self.cluster.pods_of(name, NAMESPACE) if "deletionTimestamp" not in pod["metadata"]
+        ]
+
+    async def rolled_out(self, name: str) -> None:
+        """Wait until the Deployment has all its pods of the newest template."""
+
+        def done() -> bool:
+            live = self.get("deploy", name)
+            status, wanted = live.get("status", {}), live["spec"]["replicas"]
+            counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")]
+            return bool(
+                status.get("observedGeneration") == live["metadata"]["generation"] and counts == [wanted] * 3
+            )
+
+        await until(done, f"the rollout of {name}")
+
+    async def plan(self, action: str, target: str, **params: str) -> Plan:
+        kind, _, name = target.partition("/")
+        return await self.runner.plan(action, Target(kind, name, NAMESPACE), params, source=SOURCE)
+
+    def entries(self) -> list[Entry]:
+        return self.recorder.entries()
+
+    def kinds(self) -> list[str]:
+        return [entry.kind for entry in self.entries()]
+
+
+@asynccontextmanager
+async def rig(folder: Path, user: str = "admin", behaviour: Behaviour | None = None) -> AsyncIterator[Rig]:
+    """A running cluster with an empty namespace."""
+    cluster = Cluster(SystemClock(), random.Random(1), behaviour or Fast())
+    cluster.add_namespace(NAMESPACE)
+    async with ApiServer(cluster, tick=0.02) as server:
+        yield Rig(folder, cluster, server, user)
+
+
+async def until(check: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+    """Poll until ``check`` holds; fails the test after ``seconds``."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        if check():
+            return
+        assert asyncio.get_running_loop().time() < deadline, f"{what}: not within {seconds:g} s"
+        await asyncio.sleep(0.01)
+
+
+def run(test: Awaitable[None]) -> None:
+    """Run one asynchronous test with a deadline."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(60):
+            await test
+
+    asyncio.run(bounded())
