@@ -6,7 +6,6 @@ it can be found, the key and the nearest valid name; every mistake of a file is 
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -18,6 +17,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from console.model.actions import ACTIONS
+from console.model.explain import explain, nearest
 
 APP = "warroom"
 
@@ -164,7 +164,7 @@ def check_keymap(wanted: Mapping[str, str]) -> None:
     by_name = {action.name: action for action in ACTIONS}
     for name, keys in wanted.items():
         if name not in by_name:
-            raise ValueError(f"unknown action {name!r}{_nearest(name, by_name)}")
+            raise ValueError(f"unknown action {name!r}{nearest(name, by_name)}")
         if not all(re.fullmatch(r"[a-zA-Z0-9_+]+", key.strip()) for key in keys.split(",")):
             raise ValueError(f"{name!r} has {keys!r}, which is no key; write e.g. 'r', 'ctrl+r' or 'f5'")
     for name in wanted:
@@ -224,7 +224,9 @@ def parse(text: str, name: str, flags: Mapping[str, Any] | None = None) -> Confi
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(problem, text, name) for problem in error.errors())) from None
+        raise ConfigError(
+            "\n".join(explain(problem, text, name, Config) for problem in error.errors())
+        ) from None
 
 
 _FLAGS: dict[str, tuple[str, str]] = {
@@ -262,65 +264,3 @@ def kubeconfig_exists() -> bool:
     """Whether kubectl would find a kubeconfig; its lookup and merging are left to the client library."""
     names = os.environ.get("KUBECONFIG", "").split(os.pathsep)
     return any(name and Path(name).exists() for name in names) or (Path.home() / ".kube/config").exists()
-
-
-def _explain(problem: Any, text: str, name: str) -> str:
-    path = [part for part in problem["loc"] if part != "__root__"]
-    key = ".".join(str(part) for part in path)
-    line = _line_of(path, text)
-    where = f"{name}:{line}" if line else name
-    if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown key {key!r}{_nearest(str(path[-1]), _fields_at(path[:-1]))}"
-    if problem["type"] == "missing":
-        return f"{where}: {key!r} is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {key!r}: {message[:1].lower()}{message[1:]}"
-
-
-def _fields_at(path: list[Any]) -> list[str]:
-    model: type[BaseModel] = Config
-    for part in path:
-        if isinstance(part, int):
-            continue
-        model = _SECTIONS.get(str(part), model)
-    return list(model.model_fields)
-
-
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "kubernetes": ClusterSettings,
-    "prometheus": PrometheusSettings,
-    "services": ServiceSettings,
-    "alertmanager": AlertmanagerSettings,
-    "postgres": PostgresSettings,
-    "redis": RedisSettings,
-    "http": HttpSettings,
-    "screen": ScreenSettings,
-}
-
-
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(known))}"
-
-
-def _line_of(path: list[Any], text: str) -> int | None:
-    """The line of a key, found by its table header and name: tomllib keeps no positions."""
-    names = [str(part) for part in path if not isinstance(part, int)]
-    wanted_index = next((part for part in path if isinstance(part, int)), 0)
-    table, seen, best = "", -1, None
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}", line)
-        if header:
-            table = header.group(1)
-            if names and table == names[0]:
-                seen += 1
-            if table.split(".") == names[: len(table.split("."))] and max(seen, 0) == wanted_index:
-                best = number
-            continue
-        key = re.match(r"\s*[\"']?([\w.-]+?)[\"']?\s*=", line)
-        full = [*([part for part in table.split(".") if part]), key.group(1)] if key else []
-        if key and full == names[: len(full)] and (len(full) == 1 or max(seen, 0) == wanted_index):
-            best = number
-            if full == names:
-                return number
-    return best
