@@ -54,7 +54,7 @@ class WarroomApp(App[int], inherit_bindings=False):
         """The usual filters and, before them, the guard against control characters."""
         return (self._guard, *super().get_line_filters())
 
-    def redraw(self) -> None:
+    def on_main_screen_redraw(self) -> None:
         """Forget what the terminal shows and paint everything anew."""
         self._wire = None
         self.screen.refresh(layout=True)

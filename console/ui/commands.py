@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from console.model.actions import PANES, Action
+from console.ui import mitigate
 
 if TYPE_CHECKING:
     from console.ui.screens.main import MainScreen
@@ -26,13 +27,23 @@ def command(name: str) -> Callable[[Command], Command]:
 
 def perform(screen: MainScreen, action: Action) -> None:
     """Do ``action`` on the current pane."""
-    function = COMMANDS.get(action.name)
-    if function is not None:
-        function(screen)
+    if action.mutating:
+        mitigate.begin(screen, action)
+        return
+    COMMANDS[action.name](screen)
 
 
 @command("ui.quit")
 def _quit(screen: MainScreen) -> None:
+    mitigator = screen.engine.mitigator
+    running = (
+        [progress for progress in mitigator.progress if progress.stage != "finished"] if mitigator else []
+    )
+    if running and not screen.leaving:
+        screen.leaving = True
+        names = ", ".join(str(progress.plan.target) for progress in running)
+        screen.say(f"Still running: {names}. Press {screen.keymap.label('ui.quit')} again to leave.", "warn")
+        return
     screen.app.exit(0)
 
 
@@ -68,12 +79,6 @@ def _sort(screen: MainScreen) -> None:
     screen.say(f"Sorted by {name}." if name else "This pane has one order.")
 
 
-@command("ui.open")
-def _open(screen: MainScreen) -> None:
-    if not screen.pane.open():
-        screen.say("There is nothing to open here.")
-
-
 @command("ui.back")
 def _back(screen: MainScreen) -> None:
     pane = screen.pane
@@ -92,7 +97,12 @@ def _pause(screen: MainScreen) -> None:
 
 @command("ui.redraw")
 def _redraw(screen: MainScreen) -> None:
-    screen.app.redraw()  # type: ignore[attr-defined]
+    screen.redraw()
+
+
+@command("ui.actions")
+def _actions(screen: MainScreen) -> None:
+    mitigate.choose(screen)
 
 
 def _focus(name: str) -> Command:

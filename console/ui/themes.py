@@ -180,9 +180,8 @@ class Glyphs(NamedTuple):
     threshold: str = "╌"
     change: str = "▲"
     action: str = "◆"
-    full: str = "█"
-    part: str = "▒"
-    empty: str = "░"
+    full: str = "━"
+    empty: str = "─"
     light: str = "●"
     dot: str = "·"
     ellipsis: str = "…"
@@ -207,7 +206,6 @@ ASCII = Glyphs(
     change="^",
     action="@",
     full="#",
-    part="=",
     empty=".",
     light="*",
     dot="-",

@@ -7,9 +7,11 @@ from typing import Any
 from console.model.http import HttpCheck, HttpSnapshot
 from console.model.kube import ContainerSpec, ContainerStatus, Event, KubeSnapshot, Pod, Revision, Workload
 from console.model.metrics import Alert, AlertsSnapshot, PrometheusSnapshot, ServiceMetrics
+from console.model.plan import Target
 from console.model.postgres import Backend, PostgresSnapshot, Replica, Statement
 from console.model.reading import Point, Reading, State
 from console.model.redis import Queue, RedisSnapshot, SlowCommand
+from console.model.signals import Signal, SignalsSnapshot, Step, Suggestion
 from tests.ui.fake import NOW, FakeEngine, FakeIncident
 
 MB = 1024 * 1024
@@ -369,6 +371,41 @@ def checks() -> HttpSnapshot:
     )
 
 
+def signals() -> SignalsSnapshot:
+    bad = Signal(
+        "error-ratio-high",
+        "checkout",
+        "error-ratio-high(checkout) 28.1 % > 5 % since 14:23Z",
+        "critical",
+        NOW - 380,
+        "prometheus",
+        "28.1 % > 5 %",
+    )
+    slots = Signal(
+        "connections-high",
+        "main",
+        "connections-high(main) 94 % > 80 % since 14:15Z",
+        "warning",
+        NOW - 900,
+        "postgres:main",
+        "94 % > 80 %",
+    )
+    rollback = Suggestion(
+        "bad-release",
+        "Bad release",
+        0.86,
+        ("checkout: revision 42 is 7 minutes old, errors since 14:23Z", "3 pods in CrashLoopBackOff"),
+        "k8s.rollback",
+        Target("deployment", "checkout", "shop", "w-checkout", "7"),
+        "kubernetes:prod",
+        "Errors began 40 s after revision 42.",
+        (("revision", "41"),),
+        ("Freeze the pipeline first.",),
+        (Step("k8s.rollback", "Roll checkout back to revision 41"), Step("", "Tell the release owner")),
+    )
+    return SignalsSnapshot(NOW, (bad, slots), (rollback,))
+
+
 def timeline(engine: FakeEngine) -> None:
     add = engine.timeline.add
     add(
@@ -397,6 +434,7 @@ def everything(engine: FakeEngine) -> FakeEngine:
         ("redis:main", redis()),
         ("alertmanager", alerts()),
         ("http", checks()),
+        ("signals", signals()),
     ):
         engine.health(name)
         engine.board.publish(name, shot)

@@ -8,10 +8,11 @@ from console.ui.panes.cache import CachePane
 from console.ui.panes.database import DatabasePane
 from console.ui.panes.errors import ErrorsPane
 from console.ui.panes.pods import PodsPane
+from console.ui.panes.suggestions import SuggestionsPane
 from console.ui.panes.timeline import TimelinePane
 
 LEFT: tuple[PaneFactory, ...] = (PodsPane, ErrorsPane, TimelinePane)
 """The panes of the left column, from the top."""
 
-RIGHT: tuple[PaneFactory, ...] = (AlertsPane, DatabasePane, CachePane)
+RIGHT: tuple[PaneFactory, ...] = (SuggestionsPane, AlertsPane, DatabasePane, CachePane)
 """The panes of the right column, from the top."""

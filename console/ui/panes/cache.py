@@ -123,6 +123,7 @@ class CachePane(Pane):
         ]
         if shot.state != "ready":
             memory.append((f"  {shot.state.upper()}", "bad"))
+        full = shot.clients >= 0.9 * shot.max_clients
         hits = honest(shot.hit_ratio, percent, self.now, sick=lambda value: value < 0.5)
         flow: list[Span] = [
             (" hits ", "faint"),
@@ -134,7 +135,7 @@ class CachePane(Pane):
             ("  clients ", "faint"),
             (
                 f"{shot.clients}/{shot.max_clients}",
-                "bad" if shot.clients >= 0.9 * shot.max_clients else "text",
+                "bad" if full else "text",
             ),
         ]
         if shot.blocked:

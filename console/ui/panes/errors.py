@@ -16,7 +16,7 @@ from console.ui.panes.base import Pane, matches
 from console.ui.widgets.sparkline import Chart, Mark, buckets, place, spark_line
 from console.ui.widgets.table import Column
 
-_SPARK = (16, 60)
+_SPARK = (16, 100)
 """The least and the most cells of a history in a row."""
 
 _CHART_FROM = 20
@@ -175,6 +175,7 @@ class ErrorsPane(Pane):
         wanted = self.size.height >= _CHART_FROM
         if self.chart.display != wanted:
             self.chart.display = wanted
+            self.call_after_refresh(self.repaint)
         keys = self.table.keys
         if not wanted or not keys:
             return

@@ -9,6 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -17,6 +18,7 @@ from console.ui.cells import Spans
 from console.ui.commands import perform
 from console.ui.feed import Feed
 from console.ui.keys import Keymap, fits
+from console.ui.lookups import begin_offer
 from console.ui.panes import LEFT, RIGHT
 from console.ui.panes.base import Pane
 from console.ui.port import Engine
@@ -37,6 +39,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = []
     AUTO_FOCUS = ""
 
+    class Redraw(Message):
+        """A person asks for the whole screen to be painted anew."""
+
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self.engine = engine
@@ -49,6 +54,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.zoomed = False
         self.paused = False
         self.jumping = False
+        self.preparing = False
+        self.leaving = False
         self._message: tuple[Spans, float] | None = None
         self._feed: Feed | None = None
         self._unlisten: Any = None
@@ -201,6 +208,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def on_table_moved(self, _event: Table.Moved) -> None:
         """Another row: other keys, other details."""
         self._message = None
+        self.pane.repaint()
         self.refresh_keys()
         self._show_message()
 
@@ -222,7 +230,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
                     self.focus_pane(name)
             return
         actions = self.keymap.find(event.key, self.current)
-        if actions:
+        if begin_offer(self, event.key):
+            event.stop()
+            event.prevent_default()
+        elif actions:
             event.stop()
             event.prevent_default()
             self._message = None
@@ -261,6 +272,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.pane.set_filter(event.value)
 
     # Themes
+
+    def redraw(self) -> None:
+        """Forget what the terminal shows and paint everything anew."""
+        self.app.post_message(self.Redraw())
 
     def repaint_all(self) -> None:
         """Drop every cached line, after a change of theme."""

@@ -16,14 +16,14 @@ from console.ui.widgets.line_widget import Block
 
 
 class Mark(NamedTuple):
-    """Something that was done at a time: ``change`` was deployed or configured, ``action`` was a mitigation."""
+    """Something that was done: ``change`` was deployed or configured, ``action`` was a mitigation."""
 
     at: float
     kind: str
 
 
 def buckets(points: Sequence[Point], start: float, end: float, width: int) -> list[float | None]:
-    """The worst value of each of ``width`` equal parts of the time from ``start`` to ``end``; None is a gap."""
+    """The worst value of each of ``width`` equal parts of the time between; None is a gap."""
     result: list[float | None] = [None] * width
     length = (end - start) / width if width else 0
     if length <= 0:

@@ -122,6 +122,8 @@ class Table(LineWidget, can_focus=True):
                     self._top += found - old_at
         self._at = max(0, min(self._at, len(keys) - 1))
         self._clamp()
+        if self.has_focus:
+            self.ensure_cursor()
         self.sync()
 
     def set_notice(self, lines: Sequence[Spans]) -> None:

@@ -1,0 +1,292 @@
+"""The actions that open something to read or to fill in. Imported once, which registers them."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from console.model.kube import Event, KubeSnapshot, Pod, Workload
+from console.model.logs import LogRequest
+from console.model.signals import Signal, Suggestion
+from console.ui import mitigate
+from console.ui.commands import command, perform
+from console.ui.panes.pods import PodsPane
+from console.ui.panes.suggestions import SuggestionsPane, suggestion_lines
+from console.ui.screens.form import Form, declare_form, note_form
+from console.ui.screens.logs import LogsScreen
+from console.ui.screens.menu import Item, Menu
+from console.ui.screens.pages import (
+    FetchedScreen,
+    OfferScreen,
+    PageScreen,
+    description_lines,
+    event_lines,
+    help_lines,
+    revision_lines,
+    source_lines,
+)
+
+if TYPE_CHECKING:
+    from console.ui.screens.main import MainScreen
+
+_MERGED = 20
+"""Pods whose logs are read at once."""
+
+
+def _row(screen: MainScreen) -> tuple[str, Workload | Pod] | None:
+    """The board's source and the record under the cursor of the pods pane."""
+    row, key = screen.pane.table.record, screen.pane.table.cursor
+    if not isinstance(row, Workload | Pod) or key is None:
+        screen.say("Move the cursor to a workload or a pod first.", "warn")
+        return None
+    return key.partition("|")[0], row
+
+
+def _pods_of(screen: MainScreen, source: str, row: Workload | Pod) -> list[Pod]:
+    """The pods of a row, sick ones first."""
+    if isinstance(row, Pod):
+        return [row]
+    snapshot = screen.engine.board.snapshot(source)
+    if not isinstance(snapshot, KubeSnapshot):
+        return []
+    found = [
+        pod for pod in snapshot.pods.values() if pod.namespace == row.namespace and pod.workload == row.key
+    ]
+    return sorted(found, key=lambda pod: (not pod.sick, -pod.severity, pod.name))
+
+
+def _label(row: Workload | Pod) -> str:
+    return f"{'pod' if isinstance(row, Pod) else row.kind.lower()}/{row.name}"
+
+
+@command("ui.open")
+def _open(screen: MainScreen) -> None:
+    if screen.pane.open():
+        return
+    if isinstance(screen.pane, PodsPane):
+        _describe(screen)
+    elif isinstance(screen.pane, SuggestionsPane) and screen.pane.table.record is not None:
+        screen.run_worker(_suggestion(screen, screen.pane), exclusive=True, group="menu", exit_on_error=False)
+    else:
+        screen.say("There is nothing to open here.")
+
+
+async def _suggestion(screen: MainScreen, pane: SuggestionsPane) -> None:
+    """Read the evidence; Enter goes on to the first mitigation."""
+    row = pane.table.record
+    if not isinstance(row, Suggestion | Signal):
+        return
+    offer = pane.offer()
+    action = offer[0] if offer is not None else None
+    title = row.title if isinstance(row, Suggestion) else f"{row.name} {row.subject}"
+    taken = await screen.app.push_screen_wait(
+        OfferScreen(screen.engine, title, lambda width: suggestion_lines(row, action, width), action)
+    )
+    if taken and offer is not None:
+        mitigate.begin(screen, *offer)
+
+
+def begin_offer(screen: MainScreen, key: str) -> bool:
+    """On a suggestion, the key of its first mitigation starts it on the suggested target."""
+    if not isinstance(screen.pane, SuggestionsPane):
+        return False
+    offer = screen.pane.offer()
+    if offer is None or key not in screen.keymap.keys(offer[0].name):
+        return False
+    mitigate.begin(screen, *offer)
+    return True
+
+
+@command("ui.logs")
+def _logs(screen: MainScreen) -> None:
+    found = _row(screen)
+    if found is None:
+        return
+    source, row = found
+    pods = _pods_of(screen, source, row)
+    if not pods:
+        screen.say(f"{_label(row)} has no pods, so there are no logs.", "warn")
+        return
+    if len(pods) > _MERGED:
+        screen.say(f"Logs of {_MERGED} of {len(pods)} pods, the sick ones first.", "warn")
+    names = tuple(pod.name for pod in pods[:_MERGED])
+    containers = tuple(dict.fromkeys(container.name for pod in pods for container in pod.containers))
+    request = LogRequest(source.partition(":")[2], row.namespace, names)
+    label = _label(row) + (f"  {len(names)} pods" if len(names) > 1 else "")
+    screen.app.push_screen(LogsScreen(screen.engine, source, label, request, containers))
+
+
+@command("ui.describe")
+def _describe(screen: MainScreen) -> None:
+    found = _row(screen)
+    if found is None:
+        return
+    source, row = found
+    kind = "Pod" if isinstance(row, Pod) else row.kind
+    engine = screen.engine
+    screen.app.push_screen(
+        FetchedScreen(
+            engine,
+            f"DESCRIBE  {_label(row)}",
+            lambda: engine.describe(source, kind, row.namespace, row.name),
+            description_lines,
+        )
+    )
+
+
+def _events_of(screen: MainScreen, source: str, row: Workload | Pod) -> list[Event]:
+    snapshot = screen.engine.board.snapshot(source)
+    if not isinstance(snapshot, KubeSnapshot):
+        return []
+    about = {f"Pod/{pod.name}" for pod in _pods_of(screen, source, row)}
+    if isinstance(row, Workload):
+        about.add(row.key)
+        about |= {pod.owner for pod in _pods_of(screen, source, row)}
+    return [
+        event
+        for event in snapshot.events.values()
+        if event.namespace == row.namespace and event.about in about
+    ]
+
+
+@command("ui.events")
+def _events(screen: MainScreen) -> None:
+    found = _row(screen)
+    if found is None:
+        return
+    source, row = found
+    engine = screen.engine
+    screen.app.push_screen(
+        PageScreen(
+            engine,
+            f"EVENTS  {_label(row)}",
+            lambda width: event_lines(_events_of(screen, source, row), engine.clock.now().timestamp(), width),
+        )
+    )
+
+
+@command("ui.history")
+def _history(screen: MainScreen) -> None:
+    found = _row(screen)
+    if found is None:
+        return
+    source, row = found
+    if isinstance(row, Pod):
+        screen.say("A pod has no revisions; move the cursor to its workload.", "warn")
+        return
+    engine = screen.engine
+    screen.app.push_screen(
+        FetchedScreen(
+            engine,
+            f"HISTORY  {_label(row)}",
+            lambda: engine.revisions(source, row),
+            lambda revisions, width: revision_lines(row, revisions, engine.clock.now().timestamp(), width),
+        )
+    )
+
+
+@command("ui.namespace")
+def _namespace(screen: MainScreen) -> None:
+    screen.run_worker(_pick_namespace(screen), exclusive=True, group="menu", exit_on_error=False)
+
+
+async def _pick_namespace(screen: MainScreen) -> None:
+    pane = screen.panes["pods"]
+    assert isinstance(pane, PodsPane)
+    items = [Item("*", "", "all namespaces", ""), *(Item(name, "", name, "") for name in pane.namespaces())]
+    chosen = await screen.app.push_screen_wait(
+        Menu(screen.engine, "Namespace", items, current=pane.namespace or "*")
+    )
+    if chosen is not None:
+        pane.namespace = "" if chosen == "*" else chosen
+        pane.reread()
+
+
+@command("ui.help")
+def _help(screen: MainScreen) -> None:
+    pane = screen.current
+    lines = lambda width: help_lines(screen.keymap, pane, width)  # noqa: E731
+    screen.app.push_screen(PageScreen(screen.engine, "HELP", lines))
+
+
+@command("ui.sources")
+def _sources(screen: MainScreen) -> None:
+    engine = screen.engine
+    screen.app.push_screen(
+        PageScreen(
+            engine, "SOURCES", lambda width: source_lines(engine, engine.clock.now().timestamp(), width)
+        )
+    )
+
+
+@command("ui.palette")
+def _palette(screen: MainScreen) -> None:
+    screen.run_worker(_pick_action(screen), exclusive=True, group="menu", exit_on_error=False)
+
+
+async def _pick_action(screen: MainScreen) -> None:
+    keymap = screen.keymap
+    kinds = frozenset(selection.target.kind for selection in screen.pane.selections())
+    items = [
+        Item(
+            action.name,
+            keymap.label(action.name),
+            action.title,
+            action.help,
+            refusal="" if not action.targets or kinds & set(action.targets) else _needs(action.targets),
+        )
+        for action in keymap.actions
+        if action.name != "ui.palette" and action.pane in ("", screen.current)
+    ]
+    chosen = await screen.app.push_screen_wait(Menu(screen.engine, "Commands", items))
+    action = next((action for action in keymap.actions if action.name == chosen), None)
+    if action is not None:
+        perform(screen, action)
+
+
+def _needs(targets: tuple[str, ...]) -> str:
+    return f"needs a {' or '.join(targets)} under the cursor"
+
+
+@command("ui.note")
+def _note(screen: MainScreen) -> None:
+    if screen.engine.mode == "watch":
+        screen.say("This console only watches; notes are written on a live one.", "warn")
+        return
+    screen.run_worker(_write_note(screen), exclusive=True, group="form", exit_on_error=False)
+
+
+async def _write_note(screen: MainScreen) -> None:
+    values = await _fill_in(screen, note_form(screen.engine))
+    if values:
+        await _await_write(screen, screen.engine.note(values["text"]), "The note is in the timeline.")
+
+
+@command("ui.declare")
+def _declare(screen: MainScreen) -> None:
+    if screen.engine.mode == "watch":
+        screen.say("This console only watches; declare the incident on a live one.", "warn")
+        return
+    screen.run_worker(_write_declaration(screen), exclusive=True, group="form", exit_on_error=False)
+
+
+async def _write_declaration(screen: MainScreen) -> None:
+    values = await _fill_in(screen, declare_form(screen.engine))
+    if values:
+        future = screen.engine.declare(int(values["severity"]), values["title"])
+        await _await_write(screen, future, f"SEV{values['severity']} is in the timeline.")
+
+
+async def _fill_in(screen: MainScreen, form: Form) -> dict[str, str] | None:
+    return await screen.app.push_screen_wait(form)
+
+
+async def _await_write(screen: MainScreen, future: Future[Any], done: str) -> None:
+    try:
+        await asyncio.wrap_future(future)
+    except Exception as error:
+        screen.say(str(error) or type(error).__name__, "bad")
+    else:
+        screen.say(done, "ok")
+    screen.frame(tick=True)

@@ -1,0 +1,137 @@
+"""From a key to a verdict: parameters, plan and confirmation, the run, and the way back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from console.model.actions import Action, find
+from console.model.plan import Progress
+from console.ui.keys import fits
+from console.ui.panes.base import Selection
+from console.ui.screens.confirm import ConfirmScreen
+from console.ui.screens.form import ParamForm
+from console.ui.screens.menu import Item, Menu
+from console.ui.screens.running import RunningScreen
+
+if TYPE_CHECKING:
+    from console.ui.screens.main import MainScreen
+
+
+def begin(
+    screen: MainScreen,
+    action: Action,
+    selection: Selection | None = None,
+    params: dict[str, str] | None = None,
+) -> None:
+    """Start a mitigation on ``selection``, or on what the cursor is on. One at a time is prepared."""
+    if screen.engine.mitigator is None:
+        screen.say("This console only watches.", "warn")
+        return
+    if screen.preparing:
+        return
+    chosen = selection or _target(screen, action)
+    if chosen is None:
+        wanted = " or ".join(action.targets)
+        screen.say(f"{action.title} needs a {wanted}: move the cursor to one first.", "warn")
+        return
+    screen.preparing = True
+    screen.run_worker(_carry_through(screen, action, chosen, params or {}), exit_on_error=False)
+
+
+def _target(screen: MainScreen, action: Action) -> Selection | None:
+    return next((one for one in screen.pane.selections() if one.target.kind in action.targets), None)
+
+
+async def _carry_through(
+    screen: MainScreen, action: Action, selection: Selection, params: dict[str, str]
+) -> None:
+    """Until there is nothing left to do or undo. Every error ends as a sentence on the message line."""
+    try:
+        following: tuple[Action, dict[str, str]] | None = (action, params)
+        ask = True
+        while following is not None:
+            following = await _once(screen, *following, selection, ask=ask)
+            ask = False
+    except Exception as error:
+        screen.say(str(error) or type(error).__name__, "bad")
+    finally:
+        screen.preparing = False
+
+
+async def _once(
+    screen: MainScreen, action: Action, params: dict[str, str], selection: Selection, *, ask: bool
+) -> tuple[Action, dict[str, str]] | None:
+    """One mitigation; gives the one that would undo it, if that is wanted."""
+    engine, mitigator = screen.engine, screen.engine.mitigator
+    assert mitigator is not None
+    if action.params and ask:
+        filled = await screen.app.push_screen_wait(ParamForm(engine, mitigator, action, selection, params))
+        if filled is None:
+            return None
+        params = filled
+    decision = await screen.app.push_screen_wait(ConfirmScreen(engine, mitigator, action, selection, params))
+    if decision is None:
+        screen.say(f"{action.title} was not done.")
+        return None
+    future = engine.submit(mitigator.run(decision.plan, decision.reason))
+    screen.run_worker(_report(screen, action, asyncio.wrap_future(future)), exit_on_error=False)
+    outcome = await screen.app.push_screen_wait(RunningScreen(engine, mitigator, decision.plan, future))
+    undo = find(outcome.undo_action) if outcome is not None else None
+    return None if undo is None or outcome is None else (undo, dict(outcome.undo_params or {}))
+
+
+async def _report(screen: MainScreen, action: Action, running: asyncio.Future[Progress]) -> None:
+    """Say how it ended, for whoever closed the dialog before."""
+    try:
+        progress = await running
+    except Exception as error:
+        screen.say(f"{action.title} failed: {error}", "bad")
+        return
+    verdict, outcome = progress.verdict, progress.outcome
+    if verdict is not None:
+        word = verdict.status.replace("_", " ")
+        screen.say(f"{action.title}: {word}. {verdict.detail}", "ok" if word == "helped" else "warn")
+    elif outcome is not None:
+        screen.say(f"{action.title}: {outcome.status}. {outcome.detail}", "text")
+
+
+def choose(screen: MainScreen) -> None:
+    """The menu of mitigations for the row, and of those that run or ran."""
+    screen.run_worker(_choose(screen), exclusive=True, group="menu", exit_on_error=False)
+
+
+async def _choose(screen: MainScreen) -> None:
+    mitigator = screen.engine.mitigator
+    if mitigator is None:
+        screen.say("This console only watches.", "warn")
+        return
+    selections = screen.pane.selections()
+    kinds = frozenset(one.target.kind for one in selections)
+    items = [
+        Item(
+            action.name,
+            screen.keymap.label(action.name),
+            action.title,
+            f"[{action.risk.value}] {action.help}",
+        )
+        for action in screen.keymap.actions
+        if action.mutating and action.targets and fits(action, kinds)
+    ]
+    progresses = mitigator.progress
+    for number, progress in enumerate(progresses):
+        text = f"{progress.stage}: {progress.text}"
+        items.append(Item(f"progress {number}", "", progress.plan.title, text, "accent"))
+    on = selections[0].label if selections else screen.current
+    notice = "There is no mitigation for this row." if selections else "Move the cursor to a row first."
+    chosen = await screen.app.push_screen_wait(Menu(screen.engine, f"Mitigate  {on}", items, notice=notice))
+    if chosen is None:
+        return
+    if chosen.startswith("progress "):
+        plan = progresses[int(chosen.split()[1])].plan
+        await screen.app.push_screen_wait(RunningScreen(screen.engine, mitigator, plan))
+        return
+    action = find(chosen)
+    selection = next((one for one in selections if action and one.target.kind in action.targets), None)
+    if action is not None:
+        begin(screen, action, selection)

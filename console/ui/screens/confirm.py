@@ -1,0 +1,269 @@
+"""The dialog before a mitigation: all that a person must have seen, and a yes that grows with the risk.
+
+The focus is on Cancel. A routine plan takes one key, a disruptive one a second, different key, a destructive
+one the typed name of its target. Keys do nothing before the plan has been painted and for a moment after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from textual import events
+from textual.widget import Widget
+from textual.widgets import Input
+
+from console.engine.ports import Mitigator
+from console.model.actions import Action
+from console.model.plan import Plan, Risk
+from console.ui.cells import Span, Spans
+from console.ui.panes.base import Selection
+from console.ui.port import Engine
+from console.ui.screens.dialog import Dialog
+from console.ui.screens.plan_page import plan_lines
+from console.ui.widgets.line_widget import Block
+from console.ui.widgets.page import Page
+
+ARMED_AFTER = 0.4
+"""Seconds after the plan was painted in which no key says yes."""
+
+FIRST, SECOND = "y", "g"
+"""The keys of a yes; a disruptive plan needs both, one after the other."""
+
+
+class Decision(NamedTuple):
+    """A yes: the plan that was shown, and why."""
+
+    plan: Plan
+    reason: str
+
+
+class ConfirmScreen(Dialog[Decision]):
+    """Plans, shows the plan, and asks. Gives a Decision, or None for no."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        mitigator: Mitigator,
+        action: Action,
+        selection: Selection,
+        params: dict[str, str],
+    ) -> None:
+        super().__init__(engine, f"{action.title}  {selection.label}")
+        self._mitigator = mitigator
+        self._action = action
+        self._selection = selection
+        self._params = params
+        self._plan: Plan | None = None
+        self._error = ""
+        self._painted: float | None = None
+        self._first = False
+        self._typed = ""
+        self._decided = False
+        self.page = Page()
+        self.question = Block(classes="question")
+        self.reason = Input(classes="reason", placeholder="why (optional)", select_on_focus=False)
+
+    def body(self) -> Iterable[Widget]:
+        """The plan, which scrolls, and the question, which stays."""
+        yield self.page
+        yield self.question
+        yield self.reason
+
+    def opened(self) -> None:
+        """Plan at once; the focus is on Cancel, which is no field."""
+        self.reason.display = False
+        self.run_worker(self._make_plan(), exit_on_error=False)
+
+    async def _make_plan(self) -> None:
+        work = self._mitigator.plan(
+            self._action.name, self._selection.target, dict(self._params), source=self._selection.source
+        )
+        try:
+            self._plan = await asyncio.wrap_future(self.engine.submit(work))
+        except Exception as error:
+            self._error = str(error) or type(error).__name__
+        self.renew()
+        self.call_after_refresh(self._was_painted)
+
+    def _was_painted(self) -> None:
+        self._painted = self.engine.clock.monotonic()
+
+    # What it shows
+
+    @property
+    def risk(self) -> Risk:
+        """The plan's risk, or the action's while there is no plan."""
+        return self._plan.risk if self._plan is not None else self._action.risk
+
+    @property
+    def refused(self) -> bool:
+        """Whether there is nothing to say yes to."""
+        return self._plan is None or bool(self._plan.refusal)
+
+    def badge(self) -> Spans:
+        """The risk as a word."""
+        role = {Risk.ROUTINE: "text", Risk.DISRUPTIVE: "warn", Risk.DESTRUCTIVE: "alarm"}.get(
+            self.risk, "dim"
+        )
+        return ((f" {self.risk.value.upper()} ", role),)
+
+    def refresh_data(self) -> None:
+        """Draw the plan and the question."""
+        width = self.page.size.width
+        if not width:
+            return
+        if self._plan is not None:
+            self.page.put(plan_lines(self._plan, width, self.now))
+        elif self._error:
+            self.page.put([((f" {self._error}", "bad"),)])
+        else:
+            self.page.put([((" Looking at the target and asking the server for a dry run.", "dim"),)])
+        self.question.put(self._question())
+
+    def _question(self) -> list[Spans]:
+        more = self.page.more
+        below: Spans = ((f"  {more} more lines, ↓ pgdn", "warn"),) if more > 0 else ()
+        if self._plan is None:
+            text = "There is no plan, so nothing can be done." if self._error else "Planning."
+            return [((f" {text}", "text"),), self._cancel_button("Close")]
+        if self._plan.refusal:
+            return [((f" Refused: {self._plan.refusal}", "bad"), *below), self._cancel_button("Close")]
+        where = " / ".join(part for part in (self._plan.context, self._plan.target.namespace) if part)
+        ask: Spans = (
+            (f" {self._plan.title}", "strong"),
+            (f" in {where}?" if where else "?", "strong"),
+            *below,
+        )
+        return [ask, (*self._cancel_button("Cancel"), *self._yes_button())]
+
+    def _cancel_button(self, text: str) -> Spans:
+        focused = not self.reason.has_focus
+        glyphs = self.page.glyphs
+        return ((f" {glyphs.cursor if focused else ' '}", "accent"), (f" {text} (enter) ", "title"))
+
+    def _yes_button(self) -> Spans:
+        match self.risk:
+            case Risk.DESTRUCTIVE:
+                name = self._plan.typed_name if self._plan is not None else ""
+                done = self._typed == name
+                spans: list[Span] = [
+                    ("   type ", "dim"),
+                    (name, "strong"),
+                    (" then enter: ", "dim"),
+                    (self._typed + self.page.glyphs.rule, "ok" if done else "bad"),
+                ]
+                return tuple(spans)
+            case Risk.DISRUPTIVE if self._first:
+                return (("   now ", "dim"), (SECOND, "key"), (f" {self._action.title}", "bad"))
+            case Risk.DISRUPTIVE:
+                return (("   ", "dim"), (f"{FIRST} {SECOND}", "key"), (f" {self._action.title}", "warn"))
+            case _:
+                return (("   ", "dim"), (FIRST, "key"), (f" {self._action.title}", "text"))
+
+    def keys_hint(self) -> tuple[tuple[str, str], ...]:
+        """What works now."""
+        if self.refused:
+            return (("esc enter", "Close"), ("↑↓ pgup pgdn", "Scroll"))
+        return (("esc enter", "Cancel"), ("tab", "Write why"), ("↑↓ pgup pgdn", "Scroll"))
+
+    # What it takes
+
+    @property
+    def armed(self) -> bool:
+        """Whether the plan has been on the screen long enough for a yes to mean it."""
+        if self._painted is None or self._decided:
+            return False
+        return self.engine.clock.monotonic() - self._painted >= ARMED_AFTER
+
+    def handle(self, event: events.Key) -> bool:
+        """Every key is ours; only the field for the reason gets any."""
+        if self.reason.has_focus:
+            leaves = event.key in ("escape", "enter", "tab", "shift+tab")
+            if leaves:
+                self._leave_reason()
+            return leaves
+        if event.key == "escape":
+            self._say_no()
+        elif event.key in ("up", "down", "pageup", "pagedown", "home", "end"):
+            self._scroll(event.key)
+        elif self.armed:
+            self._take(event.key, event.character)
+        self.show_question()
+        return True
+
+    def show_question(self) -> None:
+        """Draw what the keys changed."""
+        self.question.put(self._question())
+        self.show_hint()
+
+    def _scroll(self, key: str) -> None:
+        page = self.page
+        match key:
+            case "up" | "down":
+                page.action_move(-1 if key == "up" else 1)
+            case "pageup" | "pagedown":
+                page.action_page(-1 if key == "pageup" else 1)
+            case _:
+                page.action_edge(0 if key == "home" else 1)
+
+    def _take(self, key: str, character: str | None) -> None:
+        if key in ("tab", "shift+tab"):
+            if not self.refused:
+                self.reason.display = True
+                self.reason.focus()
+            return
+        if self.refused:
+            if key == "enter":
+                self._say_no()
+            return
+        if self.risk is Risk.DESTRUCTIVE:
+            self._take_name(key, character)
+        elif key == "enter":
+            self._say_no()
+        elif self.risk is Risk.DISRUPTIVE:
+            if self._first and key == SECOND:
+                self._say_yes()
+            self._first = key == FIRST
+        elif key == FIRST:
+            self._say_yes()
+
+    def _take_name(self, key: str, character: str | None) -> None:
+        assert self._plan is not None
+        if key == "enter":
+            if self._typed == self._plan.typed_name:
+                self._say_yes()
+            elif not self._typed:
+                self._say_no()
+        elif key == "backspace":
+            self._typed = self._typed[:-1]
+        elif character is not None and character.isprintable():
+            self._typed += character
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A pasted name counts as typed; a pasted reason goes to its field."""
+        if not self.reason.has_focus:
+            event.stop()
+            if self.armed and self.risk is Risk.DESTRUCTIVE and not self.refused:
+                self._typed += "".join(part for part in event.text if part.isprintable())
+                self.show_question()
+
+    def _leave_reason(self) -> None:
+        self.set_focus(None)
+        self.call_after_refresh(self.show_question)
+
+    def _say_yes(self) -> None:
+        """Once, whatever is typed afterwards."""
+        if self._decided or self._plan is None or self._plan.refusal:
+            return
+        self._decided = True
+        self.dismiss(Decision(self._plan, self.reason.value.strip()))
+
+    def _say_no(self) -> None:
+        if self._decided:
+            return
+        self._decided = True
+        if self._plan is not None:
+            self.engine.submit(self._mitigator.cancel(self._plan, self.reason.value.strip()))
+        self.dismiss(None)

@@ -1,0 +1,132 @@
+"""The base of what opens over the console: a titled box that owns every key while it is open.
+
+The screen below gets no key, so nothing can be triggered behind a dialog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Generic, TypeVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from console.ui.cells import Spans, sides
+from console.ui.port import Engine
+from console.ui.widgets.line_widget import Bar
+
+R = TypeVar("R")
+
+
+class Dialog(ModalScreen[R | None], Generic[R], inherit_bindings=False):
+    """A box with a title line, a body and a line that says which keys work. Esc closes it with None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+    AUTO_FOCUS = ""
+    HINT: ClassVar[tuple[tuple[str, str], ...]] = (("esc", "Close"),)
+    FULL: ClassVar[bool] = False
+
+    def __init__(self, engine: Engine, title: str) -> None:
+        super().__init__()
+        self.engine = engine
+        self.heading = Bar(band=True, classes="heading")
+        self.foot = Bar(band=True, classes="heading")
+        self._title = title
+        self.box = Vertical(classes="box full" if self.FULL else "box")
+
+    @property
+    def now(self) -> float:
+        """Unix seconds."""
+        return self.engine.clock.now().timestamp()
+
+    def body(self) -> Iterable[Widget]:
+        """The widgets between title and hint."""
+        return ()
+
+    def first_focus(self) -> Widget | None:
+        """What takes the keys first."""
+        return None
+
+    def badge(self) -> Spans:
+        """What stands at the right of the title."""
+        return ()
+
+    def keys_hint(self) -> tuple[tuple[str, str], ...]:
+        """Keys and what they do, for the line below."""
+        return self.HINT
+
+    def refresh_data(self) -> None:
+        """Called once a second, and whenever the dialog asks for it."""
+
+    def handle(self, event: events.Key) -> bool:  # noqa: ARG002
+        """Do what a key means here; False lets the focused widget have it."""
+        return False
+
+    def opened(self) -> None:
+        """Called once the dialog is there."""
+
+    def compose(self) -> ComposeResult:
+        """Title, body, hint."""
+        with self.box:
+            yield self.heading
+            yield from self.body()
+            yield self.foot
+
+    def on_mount(self) -> None:
+        """Draw, focus, and keep what ages up to date."""
+        for field in self.query(Input):
+            field.cursor_blink = False
+        wanted = self.first_focus()
+        if wanted is not None:
+            wanted.focus()
+        self.opened()
+        self.call_after_refresh(self.renew)
+        self.set_interval(1.0, self.renew)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Fit to the new size."""
+        self.call_after_refresh(self.renew)
+
+    def renew(self) -> None:
+        """Draw title, body and hint for now."""
+        if not self.is_mounted or not self.heading.size.width:
+            return
+        self.heading.show(sides(((f" {self._title}", "title"),), self.badge(), self.heading.size.width))
+        self.refresh_data()
+        self.show_hint()
+
+    def show_hint(self) -> None:
+        """Write the line of keys."""
+        spans: list[tuple[str, str]] = [(" ", "text")]
+        for key, text in self.keys_hint():
+            spans += [(key, "key"), (f" {text}  ", "dim")]
+        self.foot.show(spans)
+
+    def retitle(self, title: str) -> None:
+        """Change the title."""
+        self._title = title
+
+    def on_key(self, event: events.Key) -> None:
+        """Own keys first, then Esc, then the widget."""
+        if self.handle(event):
+            event.stop()
+            event.prevent_default()
+        elif event.key == "escape":
+            event.stop()
+            self.close_dialog()
+        elif event.key in ("tab", "shift+tab"):
+            event.stop()
+            event.prevent_default()
+            if event.key == "tab":
+                self.focus_next()
+            else:
+                self.focus_previous()
+
+    def close_dialog(self) -> None:
+        """Leave without a result."""
+        self.dismiss(None)
