@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-import yaml
 
 from console.drill.cluster import convert, defaults, errors, managed, names, patch, validation
+from console.drill.cluster.documents import load_yaml
 from console.drill.cluster.errors import ApiError
 from console.drill.cluster.resources import BY_TABLE, Resource
 from console.drill.cluster.schema import Obj, Pruner, of
@@ -263,10 +263,7 @@ class Api:
     def _apply(
         self, resource: Resource, namespace: str, name: str, change: Any, call: Call, sub: str
     ) -> Written:
-        try:
-            body = yaml.safe_load(change) if isinstance(change, (bytes, str)) else change
-        except yaml.YAMLError as error:
-            raise errors.bad_request(f"error decoding YAML: {error}") from None
+        body = load_yaml(change) if isinstance(change, (bytes, str)) else change
         if not isinstance(body, dict):
             raise errors.bad_request("error decoding YAML: not an object")
         if (body.get("metadata") or {}).get("managedFields"):
@@ -293,8 +290,7 @@ class Api:
             merged
         ) == _without_fields(live):
             return Written(live, warnings, entry=found)
-        quiet = msgspec.structs.replace(call, manager=call.manager)
-        return self._store_applied(resource, found, merged, quiet, sub, warnings)
+        return self._store_applied(resource, found, merged, call, sub, warnings)
 
     def _store_applied(
         self, resource: Resource, old: Entry, new: Obj, call: Call, sub: str, warnings: tuple[str, ...]

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from console.drill.cluster import bulk, errors, nodes, selectors
+from console.drill.cluster import bulk, nodes, selectors
 from console.drill.cluster.api import JSON_PATCH, STRATEGIC_PATCH, Api, Call
 from console.drill.cluster.auth import Users
 from console.drill.cluster.behaviour import Behaviour
@@ -22,6 +22,9 @@ from console.drill.cluster.resources import BY_KIND, BY_TABLE, Resource, find
 from console.drill.cluster.schema import Obj
 from console.drill.cluster.store import Entry, Event, Store
 from console.model.clock import Clock, ManualClock, SystemClock
+
+
+Objects = list[Obj]
 
 
 class Cluster:
@@ -159,7 +162,7 @@ class Cluster:
             resource, self.api.entry(resource, namespace if resource.namespaced else "", name).obj
         )
 
-    def list(self, kind: str, namespace: str = "", labels: str = "") -> list[Obj]:
+    def list(self, kind: str, namespace: str = "", labels: str = "") -> Objects:
         """Return copies of the objects of a namespace ("" is all) that meet a label selector."""
         resource, selector = find(kind), selectors.parse_labels(labels)
         entries = self.store.entries(resource.table, namespace)
@@ -269,7 +272,7 @@ class Cluster:
         self._loop.wake("pods", entry.key)
         self.tick()
 
-    def pods_of(self, workload: str, namespace: str = "default") -> list[Obj]:
+    def pods_of(self, workload: str, namespace: str = "default") -> Objects:
         """Return the pods whose workload (Deployment, StatefulSet, DaemonSet, Job) has this name."""
         resource = BY_TABLE["pods"]
         entries = self.store.entries("pods", namespace)
@@ -296,5 +299,3 @@ class Cluster:
         resource = find(kind)
         return self.api.entry(resource, namespace if resource.namespaced else "", name)
 
-
-__all__ = ["Cluster", "errors"]

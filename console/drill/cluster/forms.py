@@ -178,7 +178,7 @@ def line(resource: Resource, entry: Entry, kind: str, form: Form, now: datetime,
 
 
 # What Go's empty objects still show: fields without omitempty.
-_EMPTY: Final = {
+_EMPTY: Final[dict[str, Obj]] = {
     "Pod": {"spec": {"containers": None}, "status": {}},
     "Deployment": {
         "spec": {

@@ -8,16 +8,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
-import yaml
 from aiohttp import hdrs, web
 
 from console.drill.cluster import api as writes
-from console.drill.cluster import convert, errors, forms, listing, podapi, validation
+from console.drill.cluster import convert, errors, forms, listing, podapi, protobuf, validation
 from console.drill.cluster.api import Call, Written
 from console.drill.cluster.auth import User, review
 from console.drill.cluster.cluster import Cluster
+from console.drill.cluster.documents import load_yaml
 from console.drill.cluster.faults import Fault, Faults
 from console.drill.cluster.metrics import serve as serve_metrics
+from console.drill.cluster.patch import json_patch, merge_patch
 from console.drill.cluster.request import METRICS_GROUP, Info, Record
 from console.drill.cluster.resources import REVIEWS, Resource
 from console.drill.cluster.schema import Obj
@@ -55,10 +56,9 @@ async def body_of(http: web.Request) -> Any:
     data = await http.read()
     media = http.content_type
     if media in _YAML:
-        try:
-            return yaml.safe_load(data)
-        except yaml.YAMLError as error:
-            raise errors.bad_request(f"error decoding YAML: {error}") from None
+        return load_yaml(data)
+    if media == protobuf.MEDIA:
+        return protobuf.decode(data)
     if media not in ("application/json", "application/octet-stream", ""):
         raise errors.unsupported_media_type()
     return decode_json(data) if data else {}
@@ -298,7 +298,7 @@ class Handlers:
             changed = await body_of(request.http)
         elif request.http.method == "PATCH":
             media, change = await self._change(request)
-            patching = writes.patch.json_patch if media == writes.JSON_PATCH else writes.patch.merge_patch
+            patching = json_patch if media == writes.JSON_PATCH else merge_patch
             changed = patching(scale, change)
         else:
             raise errors.method_not_allowed()

@@ -287,7 +287,7 @@ def apply(
     """
     entries: list[Obj] = live.get("metadata", {}).get("managedFields") or []
     identity = (manager, "Apply", api_version, "")
-    own = next((entry["fieldsV1"] for entry in entries if _identity(entry) == identity), {})
+    own: Fields = next((entry["fieldsV1"] for entry in entries if _identity(entry) == identity), {})
     others = [entry for entry in entries if _identity(entry) != identity]
     wanted = fields_of(managed_part(applied), shape)
     base = managed_part(live)

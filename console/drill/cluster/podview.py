@@ -72,7 +72,7 @@ class PodView:
         return run
 
     def _quiet_run(self, pod: Obj, name: str, *, previous: bool) -> Run:
-        status = next(
+        status: Obj = next(
             (one for one in pod["status"].get("containerStatuses") or () if one["name"] == name), {}
         )
         if previous and not status.get("restartCount"):

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import yaml
 from aiohttp import hdrs, web
 
 from console.drill.cluster import discovery, errors, kubeconfig
 from console.drill.cluster.auth import User
 from console.drill.cluster.cluster import Cluster
+from console.drill.cluster.documents import dump_yaml
 from console.drill.cluster.errors import ApiError, RawError
 from console.drill.cluster.faults import Faults
 from console.drill.cluster.handlers import Handlers, Request, respond
@@ -136,7 +136,7 @@ class ApiServer:
         target = Path(path)
         target.touch(mode=0o600)
         target.write_text(
-            yaml.safe_dump(self.kubeconfig(user, namespace, context), sort_keys=False), encoding="utf-8"
+            dump_yaml(self.kubeconfig(user, namespace, context)), encoding="utf-8"
         )
         return target
 

@@ -53,8 +53,8 @@ class GarbageCollector(Controller):
         if key in self._gone:
             name = self._gone.pop(key)
             self._dying.pop(key, None)
-            for owned in self._dependents(uid):
-                self._delete(owned, {"propagationPolicy": "Background"})
+            for dependent in self._dependents(uid):
+                self._delete(dependent, {"propagationPolicy": "Background"})
             if table == "nodes":
                 for pod in self.store.entries("pods"):
                     if pod.obj["spec"].get("nodeName") == name:

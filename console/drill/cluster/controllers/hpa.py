@@ -112,7 +112,7 @@ class HpaController(Controller):
                 if goal
                 else None
             )
-            if value is None:
+            if value is None or not goal:
                 continue
             values[resource["name"]] = round(value)
             ratio = value / goal
@@ -198,16 +198,16 @@ class HpaController(Controller):
         old, now = entry.obj.get("status") or {}, self.api.now()
         known = {one["type"]: one for one in old.get("conditions") or ()}
         listed = []
-        for kind, status, reason, message in conditions:
+        for kind, state, reason, message in conditions:
             since = (
                 known[kind]["lastTransitionTime"]
-                if kind in known and known[kind]["status"] == status
+                if kind in known and known[kind]["status"] == state
                 else now
             )
             listed.append(
                 {
                     "type": kind,
-                    "status": status,
+                    "status": state,
                     "lastTransitionTime": since,
                     "reason": reason,
                     "message": message,

@@ -303,7 +303,7 @@ class Kubelet(Controller):
                     self._tell(pod, one, "Killing", f"Stopping container {one.name}")
                     wishes.append(self.context.behaviour.stop_seconds(one.container))
             runtime.stopping = now + min(max(wishes), grace)
-        left = min(runtime.stopping, now + grace) - now
+        left: float = min(runtime.stopping, now + grace) - now
         if left > 0:
             return left
         behaviour = self.context.behaviour

@@ -138,7 +138,7 @@ class ReplicaSetController(Controller):
         status["terminatingReplicas"] = sum("deletionTimestamp" in pod["metadata"] for pod in owned)
         status["observedGeneration"] = entry.obj["metadata"]["generation"]
         if failure is not None:
-            old = next(iter(entry.obj["status"].get("conditions") or ()), {})
+            old: Obj = next(iter(entry.obj["status"].get("conditions") or ()), {})
             since = old.get("lastTransitionTime", self.api.now())
             status["conditions"] = [
                 {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": since, **failure}

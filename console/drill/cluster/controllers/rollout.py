@@ -144,11 +144,7 @@ def with_condition(
 def complete(deployment: Obj, status: Obj) -> bool:
     """Return whether the rollout is done."""
     wanted = deployment["spec"]["replicas"]
-    return (
-        status.get("updatedReplicas", 0) == wanted
-        and status.get("replicas", 0) == wanted
-        and status.get("availableReplicas", 0) == wanted
-    )
+    return all(status.get(name, 0) == wanted for name in ("updatedReplicas", "replicas", "availableReplicas"))
 
 
 def unfinished(deployment: Obj, status: Obj) -> bool:
@@ -239,7 +235,8 @@ def _late(progressing: Obj, spec: Obj, now: datetime) -> bool:
     deadline = spec.get("progressDeadlineSeconds")
     if deadline is None or progressing["reason"] == "NewReplicaSetAvailable":
         return False
-    return (now - names.parse_time(progressing["lastUpdateTime"])).total_seconds() > deadline
+    passed = (now - names.parse_time(progressing["lastUpdateTime"])).total_seconds()
+    return passed > float(deadline)
 
 
 def deadline_in(deployment: Obj, state: Obj, now: datetime) -> float | None:
