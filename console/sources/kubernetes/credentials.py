@@ -22,7 +22,7 @@ from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 from kubernetes.aio.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
 
 from console.config import ClusterSettings
-from console.sources.kubernetes.errors import KubeError
+from console.sources.kubernetes.errors import CredentialError
 from console.sources.kubernetes.execplugin import run_plugin
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -44,12 +44,12 @@ class Credentials(Protocol):
     expires: float | None
 
     async def refresh(self) -> None:
-        """Read or make the credentials anew. Raises KubeError."""
+        """Read or make the credentials anew. Raises CredentialError."""
         ...
 
 
 async def load_credentials(settings: ClusterSettings) -> Credentials:
-    """The credentials of the context that ``settings`` names. Raises KubeError with what to do."""
+    """The credentials of the context that ``settings`` names. Raises CredentialError with what to do."""
     if settings.in_cluster or (_kubeconfig(settings) is None and "KUBERNETES_SERVICE_HOST" in os.environ):
         found: Credentials = _InCluster()
     else:
@@ -73,7 +73,7 @@ class _FromKubeconfig:
     def __init__(self, settings: ClusterSettings) -> None:
         paths = _kubeconfig(settings)
         if paths is None:
-            raise KubeError(
+            raise CredentialError(
                 "there is no kubeconfig file", "set KUBECONFIG, give --kubeconfig, or configure kubernetes"
             )
         self._paths = paths
@@ -90,12 +90,12 @@ class _FromKubeconfig:
     async def refresh(self) -> None:
         try:
             await self._load()
-        except KubeError:
+        except CredentialError:
             raise
         except Exception as error:  # a damaged file fails in whatever way the client's loader meets it
             what = f"context {self.context}" if self.context else "the current context"
-            raise KubeError(
-                f"{what} of {self._paths} cannot be used: {error}",
+            raise CredentialError(
+                f"{what} of {self._paths} cannot be used: {_explain(error)}",
                 "check it with kubectl config get-contexts and kubectl config view",
             ) from None
 
@@ -193,7 +193,7 @@ class _InCluster:
             loader.load_and_set(target)
             self.tls = _tls(target)
         except (ConfigException, OSError) as error:
-            raise KubeError(
+            raise CredentialError(
                 f"the service account of this pod cannot be used: {error}",
                 "run inside a pod with a mounted service account token, or set in_cluster = false",
             ) from None
@@ -203,6 +203,12 @@ class _InCluster:
         namespace = SERVICE_ACCOUNT / "namespace"
         if namespace.is_file():
             self.namespace = namespace.read_text(encoding="utf-8").strip() or "default"
+
+
+def _explain(error: Exception) -> str:
+    """What to say of a file that cannot be used; errors of the YAML reader carry a position."""
+    told = isinstance(error, (ConfigException, OSError, ssl.SSLError)) or hasattr(error, "problem_mark")
+    return str(error) if told else "the file is damaged or incomplete"
 
 
 def _headers(target: Configuration, more: Mapping[str, str]) -> dict[str, str]:

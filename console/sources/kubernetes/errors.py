@@ -53,6 +53,13 @@ class KubeError(SourceError):
         self.retry_after = retry_after
 
 
+class CredentialError(KubeError):
+    """Credentials that cannot be had; to the server it is as if somebody unknown had asked (401)."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(reason, advice, status=401)
+
+
 class StalledError(KubeError):
     """A stream that has been silent for too long: the peer may be gone without a word."""
 

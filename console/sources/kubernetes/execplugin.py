@@ -21,7 +21,7 @@ import msgspec
 
 from console.model.redact import redact
 from console.model.text import clean
-from console.sources.kubernetes.errors import KubeError
+from console.sources.kubernetes.errors import CredentialError
 from console.sources.kubernetes.wire import Wire
 
 PLUGIN_SECONDS = 60.0
@@ -50,7 +50,7 @@ class _ExecCredential(Wire):
 
 
 async def run_plugin(spec: Mapping[str, Any], base: Path, cluster: Mapping[str, Any]) -> Credential:
-    """Run the plugin of ``spec`` and return its credential. Raises KubeError with what to do.
+    """Run the plugin of ``spec`` and return its credential. Raises CredentialError with what to do.
 
     ``base`` is the folder of the kubeconfig file, for commands given by a relative path; ``cluster`` is
     told to plugins that ask for it.
@@ -58,9 +58,11 @@ async def run_plugin(spec: Mapping[str, Any], base: Path, cluster: Mapping[str, 
     command = str(spec.get("command") or "")
     version = str(spec.get("apiVersion") or "")
     if not command or not version:
-        raise KubeError("the exec plugin lacks command or apiVersion", "correct the user of the context")
+        raise CredentialError(
+            "the exec plugin lacks command or apiVersion", "correct the user of the context"
+        )
     if spec.get("interactiveMode") == "Always":
-        raise KubeError(
+        raise CredentialError(
             f"the credential plugin {command} wants a terminal of its own",
             "log in beforehand and use a plugin that works unattended",
         )
@@ -70,7 +72,7 @@ async def run_plugin(spec: Mapping[str, Any], base: Path, cluster: Mapping[str, 
     try:
         answer = msgspec.json.decode(output, type=_ExecCredential)
     except msgspec.MsgspecError:
-        raise KubeError(
+        raise CredentialError(
             f"the credential plugin {command} did not print a credential",
             "run it by hand to see what it says",
         ) from None
@@ -84,7 +86,7 @@ async def run_plugin(spec: Mapping[str, Any], base: Path, cluster: Mapping[str, 
             key_file=_private_file(status.client_key_data),
             expires=expires,
         )
-    raise KubeError(
+    raise CredentialError(
         f"the credential plugin {command} gave neither a token nor a certificate with its key",
         "run it by hand to see what it says",
     )
@@ -110,21 +112,23 @@ async def _run(command: str, spec: Mapping[str, Any], version: str, cluster: Map
             stderr=asyncio.subprocess.PIPE,
         )
     except OSError as error:
-        raise KubeError(f"the credential plugin {command} cannot be run: {error.strerror}", hint) from None
+        raise CredentialError(
+            f"the credential plugin {command} cannot be run: {error.strerror}", hint
+        ) from None
     try:
         output, complaint = await asyncio.wait_for(process.communicate(), PLUGIN_SECONDS)
     except BaseException as error:
         process.kill()
         await process.wait()
         if isinstance(error, TimeoutError):
-            raise KubeError(
+            raise CredentialError(
                 f"the credential plugin {command} took longer than {PLUGIN_SECONDS:g} s",
                 "run it by hand; it may be waiting for a login",
             ) from None
         raise
     if process.returncode != 0:
         detail = redact(clean(complaint.strip()[-400:]))
-        raise KubeError(
+        raise CredentialError(
             f"the credential plugin {command} failed with {process.returncode}: {detail}",
             "log in again with that tool; it is retried by itself",
         )

@@ -307,17 +307,16 @@ def test_a_kind_the_server_does_not_have_is_no_failure(tmp_path: Path) -> None:
 
 def test_publications_are_coalesced(tmp_path: Path) -> None:
     async def main() -> None:
-        async with fake_api() as api:
-            async with running(tmp_path, api) as (_, board):
-                await board.synced()
-                await eventually(lambda: api.watches == 10)
-                loop = asyncio.get_running_loop()
-                before, started = len(board.snapshots), loop.time()
-                for number in range(300):
-                    api.put(PODS, pod("same", metadata={"generation": number}))
-                    await asyncio.sleep(0.002)
-                newest = str(api.version)
-                await board.until(lambda b: b.last.pods["shop.same"].resource_version == newest)
-                assert len(board.snapshots) - before <= 8 * (loop.time() - started) + 2
+        async with fake_api() as api, running(tmp_path, api) as (_, board):
+            await board.synced()
+            await eventually(lambda: api.watches == 10)
+            loop = asyncio.get_running_loop()
+            before, started = len(board.snapshots), loop.time()
+            for number in range(300):
+                api.put(PODS, pod("same", metadata={"generation": number}))
+                await asyncio.sleep(0.002)
+            newest = str(api.version)
+            await board.until(lambda b: b.last.pods["shop.same"].resource_version == newest)
+            assert len(board.snapshots) - before <= 8 * (loop.time() - started) + 2
 
     asyncio.run(main())
