@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -110,8 +111,9 @@ async def verify_rollout(
     kind = WORKLOADS[plan.target.kind]
     try:
         api = await open_api(world, plan.target.namespace)
-        if outcome.status == "unknown" and not await _arrived(api, kind, plan, landed):
-            return Verdict("inconclusive", "The change is not on the object: it seems not to have happened.")
+        if outcome.status == "unknown" and not await _arrived(world, api, kind, plan, landed):
+            waited = f"After {world.timing.request:g} s the change is not on {plan.target}"
+            return Verdict("inconclusive", f"{waited}: it seems not to have happened.")
         end = await follow(world, api, kind, plan.target.name, plan.target.uid)
     except PlanError as error:
         return Verdict("inconclusive", f"It could not be verified: {error}")
@@ -119,9 +121,16 @@ async def verify_rollout(
     return await judge_end(world, plan.target.kind, plan.target.name, before, end)
 
 
-async def _arrived(api: Api, kind: Kind, plan: Plan, landed: Callable[[Object], bool]) -> bool:
-    live = await api.find(kind, plan.target.name)
-    return live is not None and live["metadata"]["uid"] == plan.target.uid and landed(live)
+async def _arrived(world: World, api: Api, kind: Kind, plan: Plan, landed: Callable[[Object], bool]) -> bool:
+    """Whether the change is on the object; one that is still on its way gets a request's time to arrive."""
+    give_up = world.clock.monotonic() + world.timing.request
+    while True:
+        live = await api.find(kind, plan.target.name)
+        if live is not None and live["metadata"]["uid"] == plan.target.uid and landed(live):
+            return True
+        if world.clock.monotonic() >= give_up:
+            return False
+        await asyncio.sleep(world.timing.poll)
 
 
 async def judge_end(world: World, kind: str, name: str, before: judge.Before, end: Rollout) -> Verdict:

@@ -224,7 +224,8 @@ def sentence(error: KubeError, what: str) -> str:
 
 def budget_refusal(error: KubeError) -> str:
     """What a disruption budget says against an eviction; empty when the 429 is something else."""
-    return "; ".join(cause.message for cause in error.causes if cause.reason == "DisruptionBudget")
+    found = (cause.message.rstrip(".") for cause in error.causes if cause.reason == "DisruptionBudget")
+    return "; ".join(found)
 
 
 def _was_sent(error: KubeError) -> bool:

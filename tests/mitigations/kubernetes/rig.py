@@ -138,6 +138,54 @@ async def rig(folder: Path, user: str = "admin", behaviour: Behaviour | None = N
         yield Rig(folder, cluster, server, user)
 
 
+class Proxy:
+    """A TCP proxy that, once armed, passes a real PATCH on and cuts the line instead of the answer."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.armed = False
+        self.lost = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._port)
+        cut = asyncio.Event()
+
+        async def up() -> None:
+            while data := await reader.read(65536):
+                head = data.partition(b"\r\n")[0]
+                if self.armed and head.startswith(b"PATCH") and b"dryRun" not in head:
+                    cut.set()
+                back.write(data)
+            back.close()
+
+        async def down() -> None:
+            while data := await there.read(65536):
+                if cut.is_set():
+                    self.lost += 1
+                    writer.transport.abort()
+                    return
+                writer.write(data)
+            writer.close()
+
+        await asyncio.gather(up(), down(), return_exceptions=True)
+        back.close()
+
+
+@asynccontextmanager
+async def losing_answers(r: Rig) -> AsyncIterator[Proxy]:
+    """Let the runner reach the server through a Proxy."""
+    proxy = Proxy(int(r.server.url.rpartition(":")[2]))
+    listener = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    kubeconfig = r.config.kubernetes[0].kubeconfig
+    assert kubeconfig is not None
+    port = listener.sockets[0].getsockname()[1]
+    kubeconfig.write_text(kubeconfig.read_text().replace(r.server.url, f"http://127.0.0.1:{port}"))
+    try:
+        yield proxy
+    finally:
+        listener.close()
+
+
 async def until(check: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
     """Poll until ``check`` holds; fails the test after ``seconds``."""
     deadline = asyncio.get_running_loop().time() + seconds

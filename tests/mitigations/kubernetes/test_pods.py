@@ -1,0 +1,220 @@
+from pathlib import Path
+
+from console.drill.cluster import Behaviour, Match
+from console.model.plan import Risk
+from tests.mitigations.kubernetes.rig import NAMESPACE, Rig, rig, run, until
+
+
+def budget(r: Rig, minimum: int) -> None:
+    r.cluster.create(
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {"name": "shop"},
+            "spec": {"minAvailable": minimum, "selector": {"matchLabels": {"app": "shop"}}},
+        },
+        NAMESPACE,
+    )
+
+
+async def shop(r: Rig, replicas: int = 3) -> str:
+    r.deploy("shop", "reg/shop:v1", replicas=replicas)
+    await r.rolled_out("shop")
+    return str(r.pods("shop")[0]["metadata"]["name"])
+
+
+def uids(r: Rig) -> set[str]:
+    return {str(pod["metadata"]["uid"]) for pod in r.pods("shop")}
+
+
+def test_a_budget_blocks_an_eviction_already_in_the_plan(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            name = await shop(r)
+            budget(r, 3)
+            await until(
+                lambda: r.get("pdb", "shop").get("status", {}).get("currentHealthy") == 3, "the budget"
+            )
+            before = uids(r)
+
+            plan = await r.plan("k8s.evict-pod", f"pod/{name}")
+            assert "needs 3 healthy pods and has 3 currently" in plan.refusal
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "refused"
+            assert uids(r) == before
+
+    run(scenario())
+
+
+def test_a_budget_that_closes_after_the_plan_refuses_the_act(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            name = await shop(r)
+            plan = await r.plan("k8s.evict-pod", f"pod/{name}")
+            assert plan.refusal == ""
+            budget(r, 3)
+            await until(
+                lambda: r.get("pdb", "shop").get("status", {}).get("currentHealthy") == 3, "the budget"
+            )
+            before = uids(r)
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "refused"
+            assert "needs 3 healthy pods" in done.outcome.detail
+            assert uids(r) == before
+
+    run(scenario())
+
+
+def test_a_rate_limit_is_not_a_budget(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            name = await shop(r)
+            plan = await r.plan("k8s.evict-pod", f"pod/{name}")
+            r.server.faults.fail(429, Match(method="POST", path="/eviction"))
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "refused"
+            assert "limits the rate" in done.outcome.detail
+            assert "budget" not in done.outcome.detail
+
+    run(scenario())
+
+
+def test_an_evicted_pod_is_replaced(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            name = await shop(r)
+            uid = r.get("pod", name)["metadata"]["uid"]
+            plan = await r.plan("k8s.evict-pod", f"pod/{name}")
+            assert plan.risk is Risk.DISRUPTIVE
+            assert uid in plan.command
+            assert "/eviction" in plan.command
+            assert uid in uids(r), "the plan has evicted nobody"
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "done"
+            assert uid not in uids(r)
+            assert len(uids(r)) == 3
+
+    run(scenario())
+
+
+def test_a_delete_ignores_the_budget_and_says_so(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            name = await shop(r)
+            budget(r, 3)
+            await until(
+                lambda: r.get("pdb", "shop").get("status", {}).get("currentHealthy") == 3, "the budget"
+            )
+            uid = r.get("pod", name)["metadata"]["uid"]
+
+            plan = await r.plan("k8s.delete-pod", f"pod/{name}")
+            assert plan.refusal == ""
+            assert plan.risk is Risk.DESTRUCTIVE
+            assert any("budget forbids it" in text for text in plan.warnings)
+            assert uid in uids(r), "the plan has deleted nobody"
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "done"
+            assert uid not in uids(r)
+            body = next(e for e in r.entries() if e.kind == "action.intent").data
+            assert body["plan"]["target"]["uid"] == uid
+
+    run(scenario())
+
+
+def test_the_pod_of_the_same_name_is_spared(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            bare(r)
+            await until(lambda: bool(r.get("pod", "lone").get("status", {}).get("podIP")), "the pod")
+            plan = await r.plan("k8s.delete-pod", "pod/lone")
+            r.cluster.delete("pod", "lone", NAMESPACE, gracePeriodSeconds=0)
+            bare(r)
+            uid = r.get("pod", "lone")["metadata"]["uid"]
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "refused"
+            assert r.get("pod", "lone")["metadata"]["uid"] == uid
+            assert "deletionTimestamp" not in r.get("pod", "lone")["metadata"]
+
+    run(scenario())
+
+
+def bare(r: Rig) -> None:
+    r.cluster.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "lone"},
+            "spec": {"containers": [{"name": "app", "image": "reg/lone:v1"}]},
+        },
+        NAMESPACE,
+    )
+
+
+def test_a_pod_without_owner_does_not_come_back_and_the_plan_says_so(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            bare(r)
+
+            plan = await r.plan("k8s.delete-pod", "pod/lone")
+            assert any("does not come back" in text for text in plan.warnings)
+            assert not plan.reversible
+            done = await r.runner.run(plan)
+
+            assert done.verdict is not None
+            assert "nothing makes a new one" in done.verdict.detail
+            assert not r.cluster.exists("pod", "lone", NAMESPACE)
+
+    run(scenario())
+
+
+def test_a_pod_that_became_ready_since_is_left_alone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:sick-v1", replicas=1)
+            await until(lambda: bool(r.pods("shop")), "the pod")
+            name = r.pods("shop")[0]["metadata"]["name"]
+            plan = await r.plan("k8s.delete-pod", f"pod/{name}")
+            r.cluster.behaviour = Behaviour()
+            await until(lambda: _ready(r, name), "readiness")
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "refused"
+            assert "has become ready" in done.outcome.detail
+            assert r.cluster.exists("pod", name, NAMESPACE)
+
+    run(scenario())
+
+
+def _ready(r: Rig, name: str) -> bool:
+    conditions = r.get("pod", name).get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def test_the_last_ready_pod_of_a_service_is_an_outage(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            name = await shop(r, replicas=1)
+
+            plan = await r.plan("k8s.evict-pod", f"pod/{name}")
+
+            assert any(text.startswith("Outage:") and "service shop" in text for text in plan.warnings)
+
+    run(scenario())

@@ -1,0 +1,327 @@
+from pathlib import Path
+
+import pytest
+
+from console.config import PostgresSettings
+from console.drill.cluster import Match
+from console.engine.ports import PlanError
+from console.model.plan import Risk
+from console.model.postgres import PostgresSnapshot
+from tests.mitigations.kubernetes.rig import NAMESPACE, Rig, losing_answers, rig, run, until
+
+PATCH = Match(method="PATCH")
+
+
+def hpa(r: Rig, low: int, high: int) -> None:
+    r.cluster.create(
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "shop"},
+            "spec": {
+                "minReplicas": low,
+                "maxReplicas": high,
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"},
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": "cpu",
+                            "target": {"type": "Utilization", "averageUtilization": 80},
+                        },
+                    }
+                ],
+            },
+        },
+        NAMESPACE,
+    )
+
+
+def database(r: Rig, pool: int, usable: int, clients: int) -> None:
+    settings = PostgresSettings(dsn="postgresql://127.0.0.1/x", pool_size=pool)  # type: ignore[arg-type]
+    r.config = r.config.model_copy(update={"postgres": (settings,)})
+    r.runner = r.make_runner()
+    snapshot = PostgresSnapshot(
+        at=1,
+        now=1,
+        version=15,
+        server="",
+        standby=None,
+        max_connections=usable + 3,
+        reserved=3,
+        usable=usable,
+        clients=clients,
+        by_state=(),
+        by_application=(),
+        backends=(),
+        oldest_transaction=None,
+        oldest_query=None,
+        idle_in_transaction=0,
+        waiting=0,
+    )
+    r.board.publish("postgres:main", snapshot)
+
+
+def test_a_restart_replaces_every_pod_and_saves_their_logs_first(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            before = {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in r.pods("shop")}
+            for name in before.values():
+                r.cluster.write_log(name, [b"boom password=hunter2hunter2"], NAMESPACE)
+
+            plan = await r.plan("k8s.restart", "deployment/shop")
+            assert sorted(before.values()) == list(plan.hits[0].names)
+            assert plan.risk is Risk.DISRUPTIVE
+            done = await r.runner.run(plan, "stuck")
+
+            assert done.outcome is not None
+            assert done.outcome.status == "done"
+            assert not before.keys() & {pod["metadata"]["uid"] for pod in r.pods("shop")}
+            logs = list((r.state / "evidence").rglob("*.log"))
+            assert {path.name.partition(".")[0] for path in logs} == set(before.values())
+            text = logs[0].read_text()
+            assert "boom" in text
+            assert "hunter2" not in text
+            sums = next((r.state / "evidence").rglob("SHA256SUMS")).read_text()
+            assert logs[0].name in sums
+            writes = [q for q in r.server.requests if q.method == "PATCH" and q.status == 200]
+            assert len(writes) == 2, "one dry run, one act"
+
+    run(scenario())
+
+
+def test_the_previous_log_of_a_crashed_container_is_saved(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1", replicas=1)
+            await r.rolled_out("shop")
+            name = r.pods("shop")[0]["metadata"]["name"]
+            r.cluster.write_log(name, [b"last words"], NAMESPACE)
+            r.cluster.crash(name, NAMESPACE)
+            await until(
+                lambda: r.pods("shop")[0]["status"]["containerStatuses"][0]["restartCount"] == 1, "crash"
+            )
+
+            await r.runner.run(await r.plan("k8s.restart", "deployment/shop"))
+
+            (previous,) = (r.state / "evidence").rglob("*.previous.log")
+            assert "last words" in previous.read_text()
+
+    run(scenario())
+
+
+def test_a_restart_of_a_data_store_has_to_be_typed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("postgres", "postgres:15", replicas=1, strategy={"type": "Recreate"})
+            await r.rolled_out("postgres")
+
+            plan = await r.plan("k8s.restart", "deployment/postgres")
+
+            assert plan.risk is Risk.DESTRUCTIVE
+            assert any("data store" in text for text in plan.warnings)
+            assert any(text.startswith("Outage:") for text in plan.warnings)
+
+    run(scenario())
+
+
+def test_a_lost_answer_is_unknown_and_is_not_sent_twice(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            plan = await r.plan("k8s.restart", "deployment/shop")
+            sent = sum(q.method == "PATCH" for q in r.server.requests)
+            fault = r.server.faults.reset(PATCH)
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "unknown"
+            assert fault.hits == 1
+            assert sum(q.method == "PATCH" for q in r.server.requests) == sent + 1
+            assert done.verdict is not None
+            assert done.verdict.status == "inconclusive"
+            assert "not to have happened" in done.verdict.detail
+            intent = next(e for e in r.entries() if e.kind == "action.intent")
+            assert str(intent.data["audit_id"]) in done.outcome.detail
+
+    run(scenario())
+
+
+def test_a_change_whose_answer_was_lost_is_found_by_looking(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            async with losing_answers(r) as proxy:
+                plan = await r.plan("k8s.scale", "deployment/shop", replicas="5")
+                proxy.armed = True
+
+                done = await r.runner.run(plan)
+
+            assert proxy.lost == 1
+            assert done.outcome is not None
+            assert done.outcome.status == "unknown"
+            assert r.get("deploy", "shop")["spec"]["replicas"] == 5
+            assert done.verdict is not None
+            assert "5 of 5 pods" in done.verdict.detail
+            assert r.kinds().count("ledger.opened") == 1
+
+    run(scenario())
+
+
+def test_an_unreachable_server_means_that_nothing_was_sent(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            plan = await r.plan("k8s.restart", "deployment/shop")
+            await r.server.stop()
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "refused"
+            assert "Nothing was changed" in done.outcome.detail
+            await r.server.start()
+
+    run(scenario())
+
+
+def test_a_viewer_is_told_before_and_refused_by_the_server(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path, user="viewer") as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+
+            plan = await r.plan("k8s.restart", "deployment/shop")
+
+            assert plan.user == "viewer"
+            assert "forbidden" in plan.refusal
+            assert any("viewer may not do this" in text for text in plan.warnings)
+            done = await r.runner.run(plan)
+            assert done.outcome is not None
+            assert done.outcome.status == "refused"
+            assert r.kinds() == ["action.refused"]
+
+    run(scenario())
+
+
+def test_scaling_up_shows_autoscaler_and_connections_and_stands_on_the_ledger(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            database(r, pool=10, usable=97, clients=60)
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            hpa(r, 2, 10)
+
+            plan = await r.plan("k8s.scale", "deployment/shop", replicas="8")
+            assert [(c.path, c.before, c.after) for c in plan.changes] == [("spec.replicas", "3", "8")]
+            assert any("HPA shop" in text and "sets its own number" in text for text in plan.undone_by)
+            assert any("8 pods × pool of 10 = 80" in text and "not enough" in text for text in plan.warnings)
+            assert "--replicas=8" in plan.command
+
+            done = await r.runner.run(plan)
+            assert done.outcome is not None
+            assert done.outcome.status == "done"
+            assert r.kinds().count("ledger.opened") == 1
+
+    run(scenario())
+
+
+def test_a_scale_is_undone_and_leaves_the_ledger(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            up = await r.runner.run(await r.plan("k8s.scale", "deployment/shop", replicas="5"))
+            assert len(r.pods("shop")) == 5
+            assert up.outcome is not None
+            assert up.outcome.undo_params is not None
+
+            back = await r.runner.run(await r.plan("k8s.scale", "deployment/shop", **up.outcome.undo_params))
+
+            assert back.outcome is not None
+            assert back.outcome.status == "done"
+            assert len(r.pods("shop")) == 3
+            assert [kind for kind in r.kinds() if kind.startswith("ledger")] == [
+                "ledger.opened",
+                "ledger.closed",
+            ]
+
+    run(scenario())
+
+
+def test_an_undo_is_refused_when_somebody_scaled_since(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            up = await r.runner.run(await r.plan("k8s.scale", "deployment/shop", replicas="5"))
+            assert up.outcome is not None
+            assert up.outcome.undo_params is not None
+            r.cluster.scale("deploy", "shop", 6, NAMESPACE)
+
+            plan = await r.plan("k8s.scale", "deployment/shop", **up.outcome.undo_params)
+
+            assert "6 replicas, not the 5" in plan.refusal
+
+    run(scenario())
+
+
+def test_a_scale_is_refused_when_somebody_scaled_between_plan_and_act(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            plan = await r.plan("k8s.scale", "deployment/shop", replicas="5")
+            r.cluster.scale("deploy", "shop", 4, NAMESPACE)
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "refused"
+            assert r.get("deploy", "shop")["spec"]["replicas"] == 4
+
+    run(scenario())
+
+
+def test_scaling_to_nothing_or_to_one_warns(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            hpa(r, 2, 10)
+
+            none = await r.plan("k8s.scale", "deployment/shop", replicas="0")
+            one = await r.plan("k8s.scale", "deployment/shop", replicas="1")
+
+            assert none.risk is Risk.DESTRUCTIVE
+            assert any("switch it off" in text for text in none.undone_by)
+            assert any("no redundancy" in text for text in one.warnings)
+            assert any("3.0 times" in text for text in one.warnings)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("number", ["-1", "x", "", "99999999"])
+def test_a_number_that_is_none_is_refused_before_anything_is_asked(tmp_path: Path, number: str) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            with pytest.raises(PlanError, match="no number"):
+                await r.plan("k8s.scale", "deployment/shop", replicas=number)
+            assert not r.server.requests
+
+    run(scenario())
+
+
+def test_what_does_not_exist_is_said(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            with pytest.raises(PlanError, match="deployment/nope does not exist in namespace production"):
+                await r.plan("k8s.restart", "deployment/nope")
+
+    run(scenario())
