@@ -130,7 +130,7 @@ class CachePane(Pane):
             hits,
             ("  ops/s ", "faint"),
             (count(shot.ops), "text"),
-            ("  evicted/s ", "faint"),
+            ("  evict/s ", "faint"),
             (count(shot.evictions), "warn" if shot.evictions else "text"),
             ("  clients ", "faint"),
             (

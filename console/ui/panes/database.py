@@ -189,7 +189,7 @@ class DatabasePane(Pane):
 
     def _server_lines(self, source: str, shot: PostgresSnapshot) -> list[Spans]:
         glyphs = self.table.glyphs
-        width = max(10, min(30, self.size.width - 36))
+        width = max(10, min(40, self.size.width - 40))
         used = f"{'≥' if shot.limited else ''}{shot.clients}/{shot.usable}"
         ratio = shot.clients / shot.usable if shot.usable else 1.0
         role = "bad" if ratio >= 0.9 else "warn" if ratio >= 0.75 else "text"
@@ -208,9 +208,9 @@ class DatabasePane(Pane):
         spans: list[Span] = [
             (" oldest tx ", "faint"),
             (age(oldest), "bad" if (oldest or 0) > 5 * _OLD else "text"),
-            ("  idle in tx ", "faint"),
+            ("  idle tx ", "faint"),
             (str(shot.idle_in_transaction), "warn" if shot.idle_in_transaction else "text"),
-            ("  waiting ", "faint"),
+            ("  wait ", "faint"),
             (str(shot.waiting), "bad" if shot.waiting else "text"),
         ]
         lag = [replica.replay_lag for replica in shot.replicas if replica.replay_lag is not None]

@@ -76,7 +76,7 @@ class SuggestionsPane(Pane):
         action = self.first_action(row)
         if action is None:
             return ((row.steps[0].text if row.steps else "", "dim"),)
-        on = f" {row.target}" if row.target is not None else ""
+        on = f" {row.target.name}" if row.target is not None else ""
         return ((f"{action.title}{on}", "accent"),)
 
     def _since_cell(self, row: Suggestion | Signal) -> Spans:

@@ -18,6 +18,7 @@ from console.engine.ports import Mitigator
 from console.model.actions import Action
 from console.model.plan import Plan, Risk
 from console.ui.cells import Span, Spans
+from console.ui.format import plural
 from console.ui.panes.base import Selection
 from console.ui.port import Engine
 from console.ui.screens.dialog import Dialog
@@ -70,6 +71,10 @@ class ConfirmScreen(Dialog[Decision]):
         yield self.page
         yield self.question
         yield self.reason
+
+    def content_height(self) -> int:
+        """The plan, the question, and the field for the reason."""
+        return self.page.total + 5
 
     def opened(self) -> None:
         """Plan at once; the focus is on Cancel, which is no field."""
@@ -124,7 +129,7 @@ class ConfirmScreen(Dialog[Decision]):
 
     def _question(self) -> list[Spans]:
         more = self.page.more
-        below: Spans = ((f"  {more} more lines, ↓ pgdn", "warn"),) if more > 0 else ()
+        below: Spans = ((f"  {plural(more, 'more line')}, ↓ pgdn", "warn"),) if more > 0 else ()
         if self._plan is None:
             text = "There is no plan, so nothing can be done." if self._error else "Planning."
             return [((f" {text}", "text"),), self._cancel_button("Close")]

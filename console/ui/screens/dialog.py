@@ -19,6 +19,7 @@ from textual.widgets import Input
 from console.ui.cells import Spans, sides
 from console.ui.port import Engine
 from console.ui.widgets.line_widget import Bar
+from console.ui.widgets.status_line import alarms
 
 R = TypeVar("R")
 
@@ -37,6 +38,7 @@ class Dialog(ModalScreen[R | None], Generic[R], inherit_bindings=False):
         self.heading = Bar(band=True, classes="heading")
         self.foot = Bar(band=True, classes="heading")
         self._title = title
+        self._height = 0
         self.box = Vertical(classes="box full" if self.FULL else "box")
 
     @property
@@ -88,17 +90,40 @@ class Dialog(ModalScreen[R | None], Generic[R], inherit_bindings=False):
         self.call_after_refresh(self.renew)
         self.set_interval(1.0, self.renew)
 
-    def on_resize(self, _event: events.Resize) -> None:
-        """Fit to the new size."""
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit to the new size; a frame is drawn only where there is room for one."""
+        tight = event.size.width < 100 or event.size.height < 30
+        self.box.set_class(tight, "tight")
+        self._height = 0
+        if tight and not self.FULL:
+            self.box.styles.height = event.size.height
         self.call_after_refresh(self.renew)
+
+    def content_height(self) -> int:
+        """The lines that the body would like to have."""
+        return 1
+
+    def _fit_height(self) -> None:
+        """Grow with the content as far as the screen goes; never shrink, which would be restless."""
+        if self.FULL or self.box.has_class("tight"):
+            return
+        wanted = min(max(self._height, self.content_height() + 4, 8), int(self.size.height * 0.85))
+        if wanted != self._height:
+            self._height = wanted
+            self.box.styles.height = wanted
+            self.call_after_refresh(self.renew)
 
     def renew(self) -> None:
         """Draw title, body and hint for now."""
         if not self.is_mounted or not self.heading.size.width:
             return
-        self.heading.show(sides(((f" {self._title}", "title"),), self.badge(), self.heading.size.width))
+        loud = [part.spans[0] for part in alarms(self.engine) if part.rank == 0]
+        self.heading.show(
+            sides(((f" {self._title}", "title"),), (*self.badge(), *loud), self.heading.size.width)
+        )
         self.refresh_data()
         self.show_hint()
+        self._fit_height()
 
     def show_hint(self) -> None:
         """Write the line of keys."""

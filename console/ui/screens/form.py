@@ -75,6 +75,11 @@ class Form(Dialog[dict[str, str]]):
             yield self.inputs[param.name]
         yield self.problem
 
+    def content_height(self) -> int:
+        """Two lines a field, one for what is wrong, and the choices."""
+        choices = max((len(options) for options in self.options.values()), default=0)
+        return 2 * len(self._fields) + 1 + (choices + 2 if choices else 0)
+
     def first_focus(self) -> Widget | None:
         """The first field."""
         return next(iter(self.inputs.values()), None)
@@ -178,6 +183,7 @@ class ParamForm(Form):
         if name:
             self.list.select(self.inputs[name].value if self.inputs[name].value in self._shown else None)
         self.list.forget()
+        self.renew()
 
     def handle(self, event: events.Key) -> bool:
         """Choose with the arrows; the choice is written into its field."""

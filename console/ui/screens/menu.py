@@ -65,6 +65,10 @@ class Menu(Dialog[str]):
         yield self.table
         yield self.note
 
+    def content_height(self) -> int:
+        """The search field, all items, and the text of one."""
+        return len(self._items) + 3
+
     def first_focus(self) -> Widget:
         """Typing searches."""
         return self.field

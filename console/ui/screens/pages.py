@@ -38,6 +38,10 @@ class PageScreen(Dialog[bool]):
         """The page."""
         yield self.page
 
+    def content_height(self) -> int:
+        """All lines."""
+        return self.page.total
+
     def first_focus(self) -> Widget:
         """The page scrolls."""
         return self.page
@@ -250,7 +254,7 @@ def help_lines(keymap: Keymap, pane: str, width: int) -> list[Spans]:
         for action in actions:
             keys = " ".join(key_text(key) for key in keymap.keys(action.name)) or "-"
             risk = f" [{action.risk.value}]" if action.mutating else ""
-            text = labelled("", f"{action.help}{risk}", width, indent=30, role="dim")
+            text = labelled("", f"{action.help}{risk}", width, indent=29, role="dim")
             head: Spans = ((f"  {keys:<9}", "key"), (fit(action.title, 19), "text"))
             if text:
                 lines.append((*head, text[0][1]))

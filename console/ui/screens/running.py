@@ -42,6 +42,10 @@ class RunningScreen(Dialog[Outcome]):
         """The page."""
         yield self.page
 
+    def content_height(self) -> int:
+        """All lines."""
+        return self.page.total
+
     def first_focus(self) -> Widget:
         """The page scrolls."""
         return self.page

@@ -37,7 +37,7 @@ def _same(spans: Spans) -> Spans:
     return spans
 
 
-def labelled(label: str, text: str, width: int, *, role: str = "text", indent: int = 11) -> list[Spans]:
+def labelled(label: str, text: str, width: int, *, role: str = "text", indent: int = 13) -> list[Spans]:
     """``text`` wrapped beside a label in a column of ``indent`` cells."""
     lines: list[Spans] = []
     for number, line in enumerate(wrap(text, max(10, width - indent - 2))):
