@@ -3,3 +3,7 @@
 Nothing here can change the cluster: a ``Connection`` refuses everything but reads unless it was opened with
 ``writable=True``, which only ``console.mitigations`` does. Importing this package loads no client library.
 """
+
+from console.sources.kubernetes.source import KubernetesSource
+
+__all__ = ["KubernetesSource"]

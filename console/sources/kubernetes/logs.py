@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -30,7 +30,7 @@ _QUEUE = 64
 _POD = msgspec.json.Decoder(wire.Pod)
 
 
-async def read_logs(connection: Connection, request: LogRequest) -> AsyncIterator[list[LogLine]]:
+async def read_logs(connection: Connection, request: LogRequest) -> AsyncGenerator[list[LogLine], None]:
     """The lines of ``request`` in batches, ordered by time as far as they came in together.
 
     What happens to a stream (not started yet, cut, ended, refused) is told by lines marked as notices.
@@ -62,7 +62,7 @@ async def read_logs(connection: Connection, request: LogRequest) -> AsyncIterato
 
 async def _in_order(
     queue: asyncio.Queue[list[LogLine] | None], streams: list[_PodLogs], follow: bool
-) -> AsyncIterator[list[LogLine]]:
+) -> AsyncGenerator[list[LogLine], None]:
     """Batches sorted by time within a window; the first waits until every stream has said something."""
     loop = asyncio.get_running_loop()
     first, ended = True, False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ import msgspec
 
 from console.config import ClusterSettings
 from console.model.clock import Clock
+from console.model.kube import Revision, Workload
+from console.model.logs import Description, LogLine, LogRequest
 from console.model.source import Health
 from console.sources.base import Publisher, Reporter, SourceError, backoff
 
@@ -29,7 +33,7 @@ HEARTBEAT_SECONDS = 5.0
 
 
 class KubernetesSource:
-    """Reads one context. ``connection`` is open while it runs, for logs and descriptions on demand."""
+    """Reads one context. Logs, descriptions and revisions are read on demand over the same connection."""
 
     def __init__(
         self,
@@ -41,7 +45,7 @@ class KubernetesSource:
         pace: Pace | None = None,
     ) -> None:
         self.name = name
-        self.connection: Connection | None = None
+        self._connection: Connection | None = None
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -54,16 +58,41 @@ class KubernetesSource:
         """Open the context, find what may be read, then keep it current until cancelled."""
         reporter = Reporter(self.name, self._settings.context or "", publisher, self._clock)
         connection = await self._open(reporter)
-        self.connection = connection
+        self._connection = connection
         reporter = Reporter(self.name, connection.server, publisher, self._clock)
         scope, note = await self._scope(connection, reporter)
         await self._follow(connection, scope, note, publisher, reporter)
 
     async def close(self) -> None:
         """Close the sockets."""
-        if self.connection is not None:
-            await self.connection.close()
-            self.connection = None
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def describe(self, kind: str, namespace: str, name: str) -> Description:
+        """Everything known of an object, with its events. Raises SourceError."""
+        from console.sources.kubernetes.describe import describe
+
+        return await describe(self._connected(), kind, namespace, name)
+
+    async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
+        """The revisions that the server keeps of a workload, newest first. Raises SourceError."""
+        from console.sources.kubernetes.revisions import read_revisions
+
+        return await read_revisions(self._connected(), workload)
+
+    async def read_logs(self, request: LogRequest) -> AsyncGenerator[list[LogLine], None]:
+        """The lines of ``request`` in batches, until all its streams have ended. Raises SourceError."""
+        from console.sources.kubernetes.logs import read_logs
+
+        async with aclosing(read_logs(self._connected(), request)) as batches:
+            async for batch in batches:
+                yield batch
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            raise SourceError(f"{self.name} is not connected yet", "see the state of the source")
+        return self._connection
 
     async def _open(self, reporter: Reporter) -> Connection:
         from console.sources.kubernetes.connection import open_connection

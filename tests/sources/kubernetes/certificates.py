@@ -29,8 +29,10 @@ class Pki:
         extension = ["-addext", f"subjectAltName={san}"] if san else []
         command = ["openssl", "req", *how, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
         subprocess.run(
-            [*command, "-nodes", "-days", "2", "-subj", subject, *extension]
-            + ["-keyout", self.key(name), "-out", self.pem(name)],
+            [
+                *(*command, "-nodes", "-days", "2", "-subj", subject, *extension),
+                *("-keyout", self.key(name), "-out", self.pem(name)),
+            ],
             check=True,
             capture_output=True,
         )

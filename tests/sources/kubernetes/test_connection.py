@@ -15,7 +15,7 @@ from console.model.source import Health
 from console.sources.kubernetes.connection import Connection, open_connection
 from console.sources.kubernetes.errors import Cause, CutError, KubeError, ReadOnlyError, StalledError
 from tests.sources.kubernetes.certificates import Pki
-from tests.sources.kubernetes.fake import FakeApi, fake_api, kubeconfig, status
+from tests.sources.kubernetes.fake import FakeApi, Handler, fake_api, kubeconfig, status
 from tests.sources.kubernetes.running import clock, connected
 from tests.sources.kubernetes.samples import pod
 
@@ -224,10 +224,10 @@ def test_the_context_is_pinned_when_it_is_opened(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def _unauthorized_once():  # type: ignore[no-untyped-def]
+def _unauthorized_once() -> Handler:
     refusals = [status(401, "Unauthorized", "Unauthorized")]
 
-    async def script(request: web.Request) -> web.Response | None:
+    async def script(request: web.Request) -> web.StreamResponse | None:
         return refusals.pop() if refusals else None
 
     return script

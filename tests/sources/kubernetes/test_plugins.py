@@ -105,7 +105,10 @@ def test_a_token_is_renewed_before_it_ends(tmp_path: Path) -> None:
 
 
 def test_plugins_are_told_the_protocol_and_get_no_terminal(tmp_path: Path) -> None:
-    body = f'echo "$KUBERNETES_EXEC_INFO" > {tmp_path}/info; cat > {tmp_path}/stdin; echo "$WHO" > {tmp_path}/who\n'
+    body = (
+        f'echo "$KUBERNETES_EXEC_INFO" > {tmp_path}/info\n'
+        f'cat > {tmp_path}/stdin\necho "$WHO" > {tmp_path}/who\n'
+    )
     user = plugin(
         tmp_path,
         body + credential(token="t"),
