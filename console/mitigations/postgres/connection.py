@@ -1,0 +1,40 @@
+"""The connection that acts: apart from the reading one, in autocommit, under its own name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from console.config import PostgresSettings
+from console.engine.ports import PlanError
+from console.model.clock import Clock
+from console.model.postgres import ACTOR
+from console.sources.postgres.errors import explain
+from console.sources.postgres.link import BadAddressError, Link
+
+PostgresConnection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+SESSION = {
+    "statement_timeout": "20000",
+    "lock_timeout": "2000",
+    "idle_in_transaction_session_timeout": "30000",
+}
+"""Settings of the acting session in milliseconds; a statement that needs longer sets its own."""
+
+
+async def open_postgres(settings: PostgresSettings, _clock: Clock) -> PostgresConnection:
+    """An open connection for acting on one server. Raises PlanError with a sentence and what to do.
+
+    On a server that is full it takes a reserved slot, which only a privileged role gets.
+    """
+    try:
+        link = await Link.open(settings.dsn.get_secret_value(), ACTOR, SESSION)
+    except BadAddressError:
+        raise PlanError(f"The connection string of postgres:{settings.name} cannot be read.") from None
+    except psycopg.Error as error:
+        said = explain(error)
+        raise PlanError(
+            f"Cannot connect to postgres:{settings.name}: {said.reason}; {said.advice}."
+        ) from None
+    return link.connection
