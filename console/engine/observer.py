@@ -65,8 +65,7 @@ class Observer:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._look_on())
-                if self._scribe is not None:
-                    tasks.create_task(self._write_on(self._scribe))
+                tasks.create_task(self._write_on())
         finally:
             stop_listening()
 
@@ -89,6 +88,11 @@ class Observer:
                 self._scribe.add(notice)
         self._announce(self._scribe, now)
 
+    async def write(self) -> None:
+        """Write into the timeline what is due. Raises TimelineError; what was not written is kept."""
+        if self._scribe is not None:
+            await self._scribe.write()
+
     async def _look_on(self) -> None:
         while True:
             waiting = any(watch.waiting for watch in self._watches.values())
@@ -104,10 +108,10 @@ class Observer:
                 self._report(Health.OK)
             await asyncio.sleep(PERIOD)
 
-    async def _write_on(self, scribe: Scribe) -> None:
+    async def _write_on(self) -> None:
         while True:
             try:
-                await scribe.write()
+                await self.write()
             except TimelineError:
                 pass  # the timeline's own light shows it; the entries are kept
             except Exception as error:
@@ -118,8 +122,9 @@ class Observer:
         """Show a failure, and that it is over; a status appears only after the first failure."""
         before = self._board.status(STATUS)
         if health is not Health.OK or (before is not None and before.health is not Health.OK):
-            now = self._clock.now().timestamp()
-            self._board.report(SourceStatus(STATUS, health, now, reason=reason))
+            same = before is not None and before.health is health
+            since = before.since if before is not None and same else self._clock.now().timestamp()
+            self._board.report(SourceStatus(STATUS, health, since, reason=reason))
 
     def _heard(self, name: str) -> None:
         if name not in _NOT_NEWS:

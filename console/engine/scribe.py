@@ -141,7 +141,9 @@ class Scribe:
 
     async def _put(self, kind: Kind, text: str, data: Mapping[str, Any], at: float) -> None:
         occurred = datetime.fromtimestamp(at, UTC)
-        entry = await asyncio.to_thread(self._record, kind, text, data=data, occurred_at=occurred)
+        entry = await asyncio.to_thread(
+            self._record, kind, text, source="system", data=data, occurred_at=occurred
+        )
         self._session = entry.session
         self._written[kind].append(self._clock.monotonic())
 

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from console.model.kube import KubeSnapshot, Revision, Workload, preferred_revision
-from console.model.metrics import PrometheusSnapshot
+from console.incident.scene import Release, Scene
 from console.model.plan import Target
 from console.model.postgres import Backend, PostgresSnapshot
 from console.model.signals import Signal
-from console.model.symptoms.finding import BoardView
-from console.model.symptoms.kube import change_words, revisions_of, subject
 from console.model.symptoms.stores import describe, roots
-from console.model.symptoms.words import clock, names, span
-
-BEFORE = 1800.0
-"""Seconds before a signal in which a change may have caused it."""
-
-SLACK = 30.0
-"""Seconds by which a cause may seem to come after its effect: clocks, scrapes, and the time of a rollout."""
+from console.model.symptoms.words import names, span
 
 
 class Aim(msgspec.Struct, frozen=True):
@@ -39,108 +29,12 @@ class Aim(msgspec.Struct, frozen=True):
     signals: tuple[Signal, ...] | None = None
 
 
-class Found(msgspec.Struct, frozen=True):
-    """A workload in the snapshot that it comes from."""
-
-    source: str
-    snapshot: KubeSnapshot
-    workload: Workload
-
-    @property
-    def target(self) -> Target:
-        """Its identity for a mitigation."""
-        item = self.workload
-        return Target(item.kind.lower(), item.name, item.namespace, item.uid, item.resource_version)
-
-    @property
-    def label(self) -> str:
-        """As the signals name it."""
-        return subject(self.snapshot, self.workload.namespace, self.workload.key)
-
-
-class Release(msgspec.Struct, frozen=True):
-    """A change of a workload's template: the first revision that has it, and the last that has not."""
-
-    found: Found
-    revision: Revision
-    before: Revision
-    at: float
-    image: bool
-
-    @property
-    def text(self) -> str:
-        """What changed, and when."""
-        what = names(change_words(self.before, self.revision))
-        return f"{self.found.label} changed at {clock(self.at)} (revision {self.revision.number}): {what}"
-
-    def way_back(self, since: float) -> str:
-        """The revision to return to, as the rollback preselects it."""
-        workload = self.found.workload
-        known = revisions_of(self.found.snapshot.revisions.values(), workload)
-        current = next((item for item in known if item.number == workload.revision), None)
-        target = preferred_revision(known, current, since) if self.image else self.before
-        if target is None:
-            return "no revision with another image is left to go back to"
-        return f"revision {target.number} ({', '.join(target.images)}) is the one to go back to"
-
-
-def workloads(board: BoardView) -> Iterator[Found]:
-    """All workloads of all clusters."""
-    for source, snapshot in board.of_type(KubeSnapshot).items():
-        for workload in snapshot.workloads.values():
-            yield Found(source, snapshot, workload)
-
-
-def behind(signals: Iterable[Signal], board: BoardView) -> tuple[Found, ...]:
-    """The workloads that the signals are about: by their own name, or by the service they make."""
-    subjects = {signal.subject for signal in signals}
-    configured = {
-        service.workload
-        for snapshot in board.of_type(PrometheusSnapshot).values()
-        for service in snapshot.services
-        if service.workload and service.name in subjects
-    }
-    wanted = subjects | configured
-    return tuple(
-        found
-        for found in workloads(board)
-        if wanted & {found.label, found.workload.name, f"{found.workload.kind.lower()}/{found.workload.name}"}
-    )
-
-
-def releases(board: BoardView, since: float) -> tuple[Release, ...]:
-    """Changes that may have caused what began at ``since``: images first, then the latest."""
-    found = (release for item in workloads(board) for release in (_release(item),) if release is not None)
-    fitting = [item for item in found if since - BEFORE <= item.at <= since + SLACK]
-    return tuple(sorted(fitting, key=lambda item: (not item.image, -item.at)))
-
-
-def _release(found: Found) -> Release | None:
-    """The newest change of image, else of environment or resources; restarts are no change."""
-    workload = found.workload
-    if workload.revision_at is None:
-        return None
-    known = [
-        item
-        for item in revisions_of(found.snapshot.revisions.values(), workload)
-        if workload.revision is None or item.number <= workload.revision
-    ]
-    pairs = tuple(pairwise(known))
-    for image in (True, False):
-        for revision, before in pairs:
-            if revision.images != before.images if image else revision.containers != before.containers:
-                # A rollback brings back an old ReplicaSet, whose creation is not when it was rolled out.
-                at = workload.revision_at if revision is known[0] else revision.created
-                return Release(found, revision, before, at, image)
-    return None
-
-
-def for_release(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def for_release(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """Roll back the workload whose template changed shortly before the signals began."""
     best: tuple[bool, bool, Release, Signal] | None = None
     for signal in matched:
-        own = {item.workload.uid for item in behind((signal,), board)}
-        for release in releases(board, signal.since):
+        own = {item.workload.uid for item in scene.behind((signal,))}
+        for release in scene.releases(signal.since):
             rank = (release.found.workload.uid in own, release.image, release, signal)
             if best is None or rank[:2] > best[:2]:
                 best = rank
@@ -151,7 +45,7 @@ def for_release(matched: Sequence[Signal], board: BoardView) -> Aim | None:
     explained = tuple(
         item
         for item in matched
-        if item is signal or found.workload.uid in {other.workload.uid for other in behind((item,), board)}
+        if item is signal or found.workload.uid in {other.workload.uid for other in scene.behind((item,))}
     )
     bonus = (0.45 if image else 0.25) if related else (0.15 if image else 0.0)
     line = release.text if related else f"{release.text} (another workload than the sick one)"
@@ -159,19 +53,19 @@ def for_release(matched: Sequence[Signal], board: BoardView) -> Aim | None:
     return Aim("k8s.rollback", found.target, found.source, evidence, bonus, signals=explained)
 
 
-def for_connections(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def for_connections(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """End the session at the root of the lock waits; a running one is cancelled first."""
     if not any(signal.name in ("connections-high", "sessions-blocked") for signal in matched):
         return None
-    aim = _session(matched, board)
+    aim = _session(matched, scene)
     if aim is not None:
         return aim
-    for source, snapshot in _databases(matched, board):
+    for source, snapshot in _databases(matched, scene):
         if not snapshot.by_application:
             continue
         application, count = max(snapshot.by_application, key=lambda item: item[1])
         line = f"{count} of {snapshot.clients} connections belong to {application or '(no application name)'}"
-        for found in workloads(board):
+        for found in scene.workloads:
             if application and found.workload.name == application:
                 why = "Nobody blocks: the pool of one application is too large. Restart that one, not all."
                 return Aim("k8s.restart", found.target, found.source, (line,), 0.05, why)
@@ -179,28 +73,28 @@ def for_connections(matched: Sequence[Signal], board: BoardView) -> Aim | None:
     return Aim()
 
 
-def for_latency(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def for_latency(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """End what holds the database up, else scale the slow service."""
     if not any(signal.name in ("latency-high", "query-long") for signal in matched):
         return None
-    aim = _session(matched, board) or _longest_query(matched, board)
+    aim = _session(matched, scene) or _longest_query(matched, scene)
     if aim is not None:
         return aim
     slow = [signal for signal in matched if signal.name == "latency-high"]
-    for found in behind(slow, board):
+    for found in scene.behind(slow):
         ready = f"{found.label} has {found.workload.ready} of {found.workload.desired} pods ready"
         return Aim("k8s.scale", found.target, found.source, (ready,))
     return Aim()
 
 
-def for_memory(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def for_memory(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """Restart the workload that is killed for memory, to win time."""
     killed = [signal for signal in matched if signal.name in ("oom-killed", "memory-near-limit")]
-    for found in behind(killed[:1], board):
+    for found in scene.behind(killed[:1]):
         release = next(
             (
                 item
-                for item in releases(board, killed[0].since)
+                for item in scene.releases(killed[0].since)
                 if item.found.workload.uid == found.workload.uid
             ),
             None,
@@ -210,18 +104,18 @@ def for_memory(matched: Sequence[Signal], board: BoardView) -> Aim | None:
     return Aim() if killed else None
 
 
-def for_errors(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def for_errors(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """Restart the failing service when no release explains the errors."""
     failing = [signal for signal in matched if signal.name == "error-ratio-high"]
     if not failing:
         return None
-    malus = -0.25 if releases(board, failing[0].since) else 0.0
-    for found in behind(failing, board):
+    malus = -0.25 if scene.releases(failing[0].since) else 0.0
+    for found in scene.behind(failing):
         return Aim("k8s.restart", found.target, found.source, (), malus)
     return Aim(bonus=malus)
 
 
-def for_outage(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def for_outage(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """Roll back a recent release of what is down, else restart it."""
     down = [
         signal
@@ -230,7 +124,7 @@ def for_outage(matched: Sequence[Signal], board: BoardView) -> Aim | None:
     ]
     if not down:
         return None
-    release = for_release(down, board)
+    release = for_release(down, scene)
     if release is not None and release.bonus >= 0.25:
         return msgspec.structs.replace(
             release,
@@ -238,25 +132,25 @@ def for_outage(matched: Sequence[Signal], board: BoardView) -> Aim | None:
             signals=None,
             why="It went down after a change: go back first, look for the cause after.",
         )
-    for found in behind(down, board):
+    for found in scene.behind(down):
         return Aim("k8s.restart", found.target, found.source)
     return Aim()
 
 
-def for_dependency(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def for_dependency(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """Spare the service that fails because something outside is down."""
-    known = {found.workload.name for found in workloads(board)}
+    known = {found.workload.name for found in scene.workloads}
     outside = [signal for signal in matched if signal.name == "http-down" and signal.subject not in known]
     if not outside:
         return None
     hurt = [signal for signal in matched if signal.name in ("error-ratio-high", "latency-high")]
     well = f"{outside[0].subject} is not a workload of the clusters in view"
-    for found in behind(hurt, board):
+    for found in scene.behind(hurt):
         return Aim("k8s.set-env", found.target, found.source, (well,), 0.25)
     return Aim(evidence=(well,), bonus=0.1)
 
 
-def for_queue(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def for_queue(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """Scale the workers of a queue, found by their name."""
     queues = [signal.subject.lower() for signal in matched if signal.name == "queue-growing"]
     if not queues:
@@ -264,7 +158,7 @@ def for_queue(matched: Sequence[Signal], board: BoardView) -> Aim | None:
     parts = {part for queue in queues for part in queue.replace("-", ":").replace("_", ":").split(":")}
     workers = [
         found
-        for found in workloads(board)
+        for found in scene.workloads
         if any(word in found.workload.name.lower() for word in ("worker", "consumer", "celery", "sidekiq"))
     ]
     workers.sort(key=lambda found: not parts & set(found.workload.name.lower().split("-")))
@@ -274,19 +168,19 @@ def for_queue(matched: Sequence[Signal], board: BoardView) -> Aim | None:
     return Aim()
 
 
-def for_pipeline(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def for_pipeline(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """Name the failed job; what to run again is for a person to decide."""
-    for found in behind(matched, board):
+    for found in scene.behind(matched):
         return Aim("", found.target, found.source)
     return None
 
 
-def for_cache(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def for_cache(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """Change the caching of the service that has such a setting; never empty the cache first."""
     if not any(signal.name.startswith(("redis-", "cache-")) for signal in matched):
         return None
-    slow = behind((signal for signal in matched if not signal.name.startswith("redis-")), board)
-    for found in (*slow, *workloads(board)):
+    slow = scene.behind(signal for signal in matched if not signal.name.startswith("redis-"))
+    for found in (*slow, *scene.workloads):
         keys = [key for item in found.workload.containers for key, _ in item.env if "CACHE" in key.upper()]
         if keys:
             line = f"{found.label} has the settings {names(keys)}"
@@ -294,16 +188,16 @@ def for_cache(matched: Sequence[Signal], board: BoardView) -> Aim | None:
     return Aim()
 
 
-def _databases(matched: Sequence[Signal], board: BoardView) -> Iterator[tuple[str, PostgresSnapshot]]:
+def _databases(matched: Sequence[Signal], scene: Scene) -> Iterator[tuple[str, PostgresSnapshot]]:
     sources = {signal.source for signal in matched}
-    for source, snapshot in board.of_type(PostgresSnapshot).items():
+    for source, snapshot in scene.board.of_type(PostgresSnapshot).items():
         if source in sources:
             yield source, snapshot
 
 
-def _session(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def _session(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """The root blocker, else the oldest idle transaction of a database that the signals name."""
-    for source, snapshot in _databases(matched, board):
+    for source, snapshot in _databases(matched, scene):
         trees = roots(snapshot)
         if trees:
             root = trees[0]
@@ -321,10 +215,10 @@ def _session(matched: Sequence[Signal], board: BoardView) -> Aim | None:
     return None
 
 
-def _longest_query(matched: Sequence[Signal], board: BoardView) -> Aim | None:
+def _longest_query(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     if not any(signal.name == "query-long" for signal in matched):
         return None
-    for source, snapshot in _databases(matched, board):
+    for source, snapshot in _databases(matched, scene):
         active = [item for item in snapshot.backends if item.client_session and item.state == "active"]
         if active:
             longest = max(active, key=lambda item: item.age(snapshot.now) or 0)

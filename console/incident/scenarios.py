@@ -12,6 +12,7 @@ import msgspec
 
 from console.incident import aims
 from console.incident.aims import Aim
+from console.incident.scene import Scene
 from console.model.actions import find
 from console.model.signals import Signal, Step, Suggestion
 from console.model.symptoms.finding import BoardView, Severity
@@ -33,7 +34,7 @@ class Scenario(msgspec.Struct, frozen=True):
     name: str
     title: str
     weights: Mapping[str, float]
-    aim: Callable[[Sequence[Signal], BoardView], Aim | None]
+    aim: Callable[[Sequence[Signal], Scene], Aim | None]
     why: str
     hints: tuple[str, ...]
     steps: tuple[tuple[str, str], ...]
@@ -267,13 +268,14 @@ SCENARIOS: tuple[Scenario, ...] = (
 def suggest(signals: Iterable[Signal], snapshots: BoardView) -> tuple[Suggestion, ...]:
     """The scenarios that fit, best first. Pure; never raises for a board that lacks a source."""
     present = tuple(signals)
-    found = (_fit(scenario, present, snapshots) for scenario in SCENARIOS)
+    scene = Scene(snapshots)
+    found = (_fit(scenario, present, scene) for scenario in SCENARIOS)
     return tuple(sorted(filter(None, found), key=lambda item: (-item.score, item.scenario)))
 
 
-def _fit(scenario: Scenario, signals: tuple[Signal, ...], board: BoardView) -> Suggestion | None:
+def _fit(scenario: Scenario, signals: tuple[Signal, ...], scene: Scene) -> Suggestion | None:
     matched = [signal for signal in signals if signal.name in scenario.weights]
-    aim = scenario.aim(matched, board) if matched else None
+    aim = scenario.aim(matched, scene) if matched else None
     if aim is None:
         return None
     matched = list(matched if aim.signals is None else aim.signals)

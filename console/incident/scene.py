@@ -1,0 +1,146 @@
+"""The board as the scenarios look at it: which workload a signal is about, and what changed before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import pairwise
+
+import msgspec
+
+from console.model.kube import KubeSnapshot, Revision, Workload, preferred_revision
+from console.model.metrics import PrometheusSnapshot
+from console.model.plan import Target
+from console.model.signals import Signal
+from console.model.symptoms.finding import BoardView
+from console.model.symptoms.kube import change_words, subject
+from console.model.symptoms.words import clock, names
+
+BEFORE = 1800.0
+"""Seconds before a signal in which a change may have caused it."""
+
+SLACK = 30.0
+"""Seconds by which a cause may seem to come after its effect: clocks, scrapes, and the time of a rollout."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A workload in the snapshot that it comes from; ``label`` is how the signals name it."""
+
+    source: str
+    snapshot: KubeSnapshot
+    workload: Workload
+    label: str
+
+    @property
+    def target(self) -> Target:
+        """Its identity for a mitigation."""
+        item = self.workload
+        return Target(item.kind.lower(), item.name, item.namespace, item.uid, item.resource_version)
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A change of a workload's template: the first revision that has it, and the last that has not.
+
+    ``known`` are all its revisions, newest first; ``image`` tells a new image from other changes.
+    """
+
+    found: Found
+    known: tuple[Revision, ...]
+    revision: Revision
+    before: Revision
+    at: float
+    image: bool
+
+    @property
+    def text(self) -> str:
+        """What changed, and when."""
+        what = names(change_words(self.before, self.revision))
+        return f"{self.found.label} changed at {clock(self.at)} (revision {self.revision.number}): {what}"
+
+    def way_back(self, since: float) -> str:
+        """The revision to return to, as the rollback preselects it."""
+        number = self.found.workload.revision
+        current = next((item for item in self.known if item.number == number), None)
+        target = preferred_revision(self.known, current, since) if self.image else self.before
+        if target is None:
+            return "no revision with another image is left to go back to"
+        return f"revision {target.number} ({', '.join(target.images)}) is the one to go back to"
+
+
+class Scene:
+    """One look at the board; what is asked several times is worked out once."""
+
+    def __init__(self, board: BoardView) -> None:
+        self.board = board
+
+    @cached_property
+    def workloads(self) -> tuple[Found, ...]:
+        """All workloads of all clusters."""
+        return tuple(
+            Found(source, snapshot, workload, subject(snapshot, workload.namespace, workload.key))
+            for source, snapshot in self.board.of_type(KubeSnapshot).items()
+            for workload in snapshot.workloads.values()
+        )
+
+    def behind(self, signals: Iterable[Signal]) -> tuple[Found, ...]:
+        """The workloads that the signals are about: by their own name, or by the service they make."""
+        found: dict[str, Found] = {}
+        for signal in signals:
+            for name in (signal.subject, *self._configured.get(signal.subject, ())):
+                found.update((item.workload.uid, item) for item in self._by_name.get(name, ()))
+        return tuple(found.values())
+
+    def releases(self, since: float) -> tuple[Release, ...]:
+        """Changes that may have caused what began at ``since``: images first, then the latest."""
+        fitting = [item for item in self._releases if since - BEFORE <= item.at <= since + SLACK]
+        return tuple(sorted(fitting, key=lambda item: (not item.image, -item.at)))
+
+    @cached_property
+    def _configured(self) -> dict[str, list[str]]:
+        """Service -> the workloads that the settings say are behind it."""
+        configured: dict[str, list[str]] = {}
+        for snapshot in self.board.of_type(PrometheusSnapshot).values():
+            for service in snapshot.services:
+                if service.workload:
+                    configured.setdefault(service.name, []).append(service.workload)
+        return configured
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Found]]:
+        """Workloads by label, by ``kind/name`` and by bare name."""
+        found: dict[str, list[Found]] = {}
+        for item in self.workloads:
+            plain = f"{item.workload.kind.lower()}/{item.workload.name}"
+            for name in {item.label, plain, item.workload.name}:
+                found.setdefault(name, []).append(item)
+        return found
+
+    @cached_property
+    def _releases(self) -> tuple[Release, ...]:
+        """The newest change of every workload that has revisions."""
+        revisions: dict[tuple[str, str, str], list[Revision]] = {}
+        for source, snapshot in self.board.of_type(KubeSnapshot).items():
+            for revision in snapshot.revisions.values():
+                revisions.setdefault((source, revision.namespace, revision.workload), []).append(revision)
+        found = []
+        for item in self.workloads:
+            own = revisions.get((item.source, item.workload.namespace, item.workload.key), [])
+            release = _release(item, tuple(sorted(own, key=lambda revision: -revision.number)))
+            if release is not None:
+                found.append(release)
+        return tuple(found)
+
+
+def _release(found: Found, known: tuple[Revision, ...]) -> Release | None:
+    """The newest change of image, else of environment or resources; restarts are no change."""
+    workload = found.workload
+    if workload.revision_at is None:
+        return None
+    present = [item for item in known if workload.revision is None or item.number <= workload.revision]
+    for image in (True, False):
+        for revision, before in pairwise(present):
+            if revision.images != before.images if image else revision.containers != before.containers:
+                # A rollback brings back an old ReplicaSet, whose creation is not when it was rolled out.
+                at = workload.revision_at if revision is present[0] else revision.created
+                return Release(found, known, revision, before, at, image)
+    return None
