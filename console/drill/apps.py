@@ -30,7 +30,7 @@ WINDOW = 4.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """One real call of a pod: when it ended (monotonic), whether it failed, seconds for one statement."""
+    """One real call of a pod: when it ended, whether it failed, seconds for one statement."""
 
     at: float
     failed: bool
@@ -67,12 +67,22 @@ def _failed(outcomes: Sequence[Outcome]) -> float:
 
 
 class Apps:
-    """The clients of all pods. ``report`` takes (pod, level, message) for the pod's log."""
+    """The clients of all pods. ``report`` takes (pod, level, message) for the pod's log.
+
+    ``now`` gives the drill's time in seconds; ``pace`` is the real seconds that one of them takes.
+    """
 
     def __init__(
-        self, postgres: Postgres, cache: Redis, seed: int, report: Callable[[PodView, str, str], None]
+        self,
+        postgres: Postgres,
+        cache: Redis,
+        *,
+        seed: int,
+        now: Callable[[], float],
+        pace: float,
+        report: Callable[[PodView, str, str], None],
     ) -> None:
-        self._postgres = postgres
+        self._postgres, self._now, self._pace = postgres, now, pace
         self._rng = random.Random(seed)
         self._report = report
         self._clients: dict[tuple[str, int], Client] = {}
@@ -90,7 +100,7 @@ class Apps:
     def links(self, pod: PodView) -> Links:
         """What a pod measured; the defaults before it did."""
         client = self._clients.get((pod.uid, pod.restarts))
-        return client.links(time.monotonic()) if client else Links()
+        return client.links(self._now()) if client else Links()
 
     def pools(self) -> Mapping[str, tuple[int, int, int]]:
         """Open, busy and greatest number of connections, by pod uid."""
@@ -146,7 +156,7 @@ class Apps:
             pool = None
             if service.pool[1]:
                 dsn = self._postgres.dsn(APP_ROLE, f"{pod.workload}/{pod.name}"[:63])
-                pool = Pool(dsn, *service.pool)
+                pool = Pool(dsn, *service.pool, self._pace)
             self._clients[key] = Client(pod, service, pool)
 
     def _spawn(self, call: work.Call) -> None:
@@ -156,7 +166,7 @@ class Apps:
 
     async def _ask_database(self, client: Client, pool: Pool) -> None:
         # Spread over the second: pods do not move in step.
-        await asyncio.sleep(self._rng.random() * 0.8)
+        await asyncio.sleep(self._rng.random() * 0.8 * self._pace)
         query = self.queries[client.service.name]
         number = self._rng.randrange(1, 500)
         seconds = 0.0
@@ -172,19 +182,19 @@ class Apps:
             await pool.run(ask)
         except PoolError as error:
             self._report(client.pod, "error", f"database: {error}")
-            client.database.append(Outcome(time.monotonic(), True))
+            client.database.append(Outcome(self._now(), True))
         else:
-            client.database.append(Outcome(time.monotonic(), False, seconds / client.service.queries))
+            client.database.append(Outcome(self._now(), False, seconds / client.service.queries))
 
     async def _ask_cache(self, client: Client) -> None:
-        await asyncio.sleep(self._rng.random() * 0.8)
+        await asyncio.sleep(self._rng.random() * 0.8 * self._pace)
         try:
             count, missed = await work.READERS[client.service.name](self._redis, client.pod, self._rng)
         except RedisError as error:
             self._report(client.pod, "error", f"cache: {error}")
-            client.cache.append(Outcome(time.monotonic(), True))
+            client.cache.append(Outcome(self._now(), True))
         else:
-            now = time.monotonic()
+            now = self._now()
             client.cache.append(Outcome(now, False))
             client.reads.append((now, count, missed))
 
@@ -195,7 +205,7 @@ class Apps:
             self._report(client.pod, "error", f"queue: {error}")
 
     async def _take_jobs(self, client: Client) -> None:
-        await asyncio.sleep(self._rng.random() * 0.8)
+        await asyncio.sleep(self._rng.random() * 0.8 * self._pace)
         pool = client.pool
         assert pool
         try:

@@ -22,10 +22,15 @@ MISSING = (
 
 
 def postgres() -> Path:
-    """The folder with ``initdb`` and ``postgres``. Raises DrillError with what to install."""
-    for folder in (*_machine_postgres(), *_wheel_postgres()):
-        if (folder / "initdb").exists() and major(folder / "postgres") >= POSTGRES_MINIMUM:
-            return folder
+    """The folder with ``initdb`` and ``postgres``, the newest. Raises DrillError with what to install."""
+    found = [
+        (major(folder / "postgres"), folder)
+        for folder in (*_machine_postgres(), *_wheel_postgres())
+        if (folder / "initdb").exists()
+    ]
+    version, folder = max(found, key=lambda one: one[0], default=(0, Path()))
+    if version >= POSTGRES_MINIMUM:
+        return folder
     raise DrillError(MISSING.format(what=f"PostgreSQL {POSTGRES_MINIMUM} or later"))
 
 

@@ -17,7 +17,10 @@ from console.drill.servers import DrillError, Servers, free_port, wait_until
 DATABASE = "shop"
 APP_ROLE, MONITOR_ROLE, ANALYST_ROLE = "shop_app", "warroom", "analyst"
 
+SUPERUSER_SLOTS, MONITOR_SLOTS = 3, 3
+
 SETTINGS = {
+    "superuser_reserved_connections": str(SUPERUSER_SLOTS),
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "shared_buffers": "16MB",
@@ -57,11 +60,11 @@ class Postgres(msgspec.Struct, frozen=True):
     port: int
     passwords: dict[str, str]
     max_connections: int
-    reserved: int = 3
+    reserved: int
 
     @property
     def usable(self) -> int:
-        """Slots without those reserved for superusers."""
+        """Slots without those reserved for superusers and monitors."""
         return self.max_connections - self.reserved
 
     def dsn(self, role: str, application: str = "") -> str:
@@ -70,8 +73,11 @@ class Postgres(msgspec.Struct, frozen=True):
         return f"postgresql://{role}:{self.passwords[role]}@127.0.0.1:{self.port}/{DATABASE}{name}"
 
 
-def start(servers: Servers, max_connections: int = 40) -> Postgres:
-    """Initialise, start and seed a server below ``servers``' directory. Raises DrillError."""
+def start(servers: Servers, usable: int = 37) -> Postgres:
+    """Initialise, start and seed a server below ``servers``' directory. Raises DrillError.
+
+    ``usable`` is the number of slots for ordinary roles; from version 16 on some more are the monitor's.
+    """
     folder = servers.folder("postgres")
     programs = _readable(binaries.postgres(), servers)
     passwords = {role: secrets.token_hex(12) for role in ("postgres", APP_ROLE, MONITOR_ROLE, ANALYST_ROLE)}
@@ -89,14 +95,19 @@ def start(servers: Servers, max_connections: int = 40) -> Postgres:
     )
     password_file.unlink()
     port = free_port()
-    settings = {**SETTINGS, "port": str(port), "max_connections": str(max_connections)}
+    settings = {**SETTINGS, "port": str(port)}
+    reserved = SUPERUSER_SLOTS
+    if binaries.major(programs / "postgres") >= 16:
+        settings["reserved_connections"] = str(MONITOR_SLOTS)
+        reserved += MONITOR_SLOTS
+    settings["max_connections"] = str(usable + reserved)
     if _has_statements(programs):
         settings["shared_preload_libraries"] = "pg_stat_statements"
     options = [f"--{name}={value}" for name, value in settings.items()]
     # SIGINT is PostgreSQL's fast shutdown: it ends the sessions instead of waiting for them.
     argv = [str(programs / "postgres"), "-D", str(data), *options]
     servers.start("postgres", argv, cwd=folder, stop=signal.SIGINT)
-    server = Postgres(port, passwords, max_connections)
+    server = Postgres(port, passwords, usable + reserved, reserved)
     wait_until(lambda: _answers(server), f"PostgreSQL ({servers.log('postgres') or 'no log yet'})")
     _seed(server, statements="shared_preload_libraries" in settings)
     return server
@@ -124,6 +135,8 @@ def _seed(server: Postgres, *, statements: bool) -> None:
                     )
                 )
             admin.execute(sql.SQL("GRANT pg_monitor, pg_signal_backend TO {}").format(_id(MONITOR_ROLE)))
+            if admin.info.server_version >= 160000:
+                admin.execute(sql.SQL("GRANT pg_use_reserved_connections TO {}").format(_id(MONITOR_ROLE)))
             if admin.info.server_version >= 150000:
                 admin.execute(
                     sql.SQL("GRANT ALTER SYSTEM ON PARAMETER max_connections TO {}").format(_id(MONITOR_ROLE))

@@ -50,7 +50,11 @@ def _seed(server: Redis) -> None:
     try:
         with redis.Redis.from_url(server.url) as client, client.pipeline(transaction=False) as pipe:
             for number in range(1, CATALOG_KEYS + 1):
-                pipe.set(f"cache:product:{number}", f'{{"id": {number}, "name": "Product {number}"}}')
+                pipe.set(
+                    f"cache:product:{number}",
+                    f'{{"id": {number}, "name": "Product {number}"}}',
+                    ex=30 + number % 90,
+                )
             for number in range(1, SESSIONS + 1):
                 pipe.set(f"session:{number:06d}", f"user{number}", ex=86400)
             pipe.execute()

@@ -10,6 +10,8 @@ from console.drill.shop import PodView
 from console.drill.traffic import Fault
 
 if TYPE_CHECKING:
+    from console.drill.postgres import Postgres
+    from console.drill.redis import Redis
     from console.drill.simulation import Simulation
 
 
@@ -31,6 +33,9 @@ class Scenario:
     right: ClassVar[tuple[str, ...]] = ()
     """Actions (as the console names them) that can end it."""
 
+    postgres: Postgres
+    cache: Redis
+
     def __init__(self, world: Simulation) -> None:
         self.world = world
         self.rng = random.Random(world.seed + 1)
@@ -39,7 +44,7 @@ class Scenario:
         """Change the past: called while the clock still stands in it, before the last quiet minutes."""
 
     async def setup(self) -> None:
-        """Change the real servers before the drill starts."""
+        """Change the real servers before the drill starts; ``postgres`` and ``cache`` are set."""
 
     async def begin(self) -> None:
         """Break it."""
@@ -56,7 +61,7 @@ class Scenario:
 
     def recovered(self) -> bool:
         """Whether users notice nothing any more."""
-        moment = self.world.traffic.last[self.service]
+        moment = self.world.traffic.recent(self.service, max(3, round(15 / self.world.speed)))
         return moment.ratio < self.errors and moment.seconds < self.seconds
 
     def fault(self, _: PodView) -> Fault:

@@ -96,7 +96,7 @@ SERVICES: tuple[Service, ...] = (
         cache=1.0,
         queries=2,
         pool=(1, 3),
-        env=(("LOG_LEVEL", "info"), ("CACHE_TTL_SECONDS", "30")),
+        env=(("LOG_LEVEL", "info"), ("CACHE_TTL_SECONDS", "120")),
     ),
     Service("worker", 3, "v25", pool=(1, 2), jobs=7, env=(("LOG_LEVEL", "info"),)),
 )

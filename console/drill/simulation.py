@@ -64,6 +64,7 @@ class Simulation:
         self.cluster.add_namespace(NAMESPACE)
         for obj in manifests.others(postgres_version):
             self.cluster.create(obj, NAMESPACE)
+        self.cluster.settle(90)
         for age, back in ((timedelta(days=PAST_DAYS), 2), (timedelta(hours=26), 1), (timedelta(hours=5), 0)):
             self._jump(self._end_of_past - age)
             for service in SERVICES:
@@ -123,6 +124,11 @@ class Simulation:
     def links(self, pod: PodView) -> Links:
         """What a pod measured of its database and cache."""
         return self.apps.links(pod) if self.apps else Links()
+
+    def queue_depth(self, key: str) -> float | None:
+        """Length of a queue as last measured; None while Redis does not answer."""
+        measured = self.probes.redis if self.probes else None
+        return measured["queue_depth"].get(f"queue={key}") if measured else None
 
     def complain(self, pod: PodView, level: str, message: str) -> None:
         """Write a line into a pod's log."""

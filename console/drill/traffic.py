@@ -7,6 +7,7 @@ environment, load) and from the measured state of what it needs (database, cache
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -69,6 +70,12 @@ class Moment(msgspec.Struct, frozen=True):
     failed: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: Moment) -> Moment:
+        """Both together, with the mean of their latencies."""
+        requests = self.requests + other.requests
+        spent = self.requests * self.seconds + other.requests * other.seconds
+        return Moment(requests, self.failed + other.failed, spent / requests if requests else 0.0)
+
     @property
     def ratio(self) -> float:
         """Failed share, 0 without requests."""
@@ -88,6 +95,7 @@ class Traffic:
         self._rng = random.Random(seed)
         self.counters: dict[str, Counters] = {}
         self.last: dict[str, Moment] = {service.name: Moment() for service in WEB}
+        self._recent: deque[dict[str, Moment]] = deque(maxlen=60)
         self.succeeded: dict[str, int] = {}
         """Successful requests of each pod (by uid) in the last tick."""
         self.surge: dict[str, float] = {}
@@ -107,8 +115,13 @@ class Traffic:
             serving = [pod for pod in pods if pod.workload == service.name and pod.ready]
             now[service.name] = self._serve(service, seconds, serving, fault, links, before, outside)
         self.last = now
+        self._recent.append(now)
         alive = {pod.uid for pod in pods}
         self.counters = {uid: counters for uid, counters in self.counters.items() if uid in alive}
+
+    def recent(self, service: str, ticks: int) -> Moment:
+        """A service over its last ticks, at most 60: one request of few does not decide."""
+        return sum((one[service] for one in list(self._recent)[-ticks:]), Moment())
 
     def restart(self, uid: str) -> None:
         """A container started anew: its counters begin at zero."""
@@ -201,8 +214,11 @@ def _median(
     before: Mapping[str, Moment],
     load: float,
 ) -> float:
-    """The median latency of a pod in seconds: its own work under load, its statements, its calls."""
-    own = service.latency * fault.slower * (1 + 4 * max(0.0, load - 0.6) ** 2)
+    """The median latency of a pod in seconds: its own work, its statements, its calls.
+
+    Own work waits behind other work as in a queue: it grows without bound towards full load.
+    """
+    own = service.latency * fault.slower * (1 + load**2 / (1 - min(load, 0.97)))
     database = (
         _database_share(service, links) * service.queries * links.database_seconds if service.database else 0
     )

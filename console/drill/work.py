@@ -68,7 +68,7 @@ async def read_catalog(client: redis.asyncio.Redis, pod: PodView, rng: random.Ra
     if missing and lifetime > 0:
         async with client.pipeline(transaction=False) as pipe:
             for key in missing:
-                pipe.set(key, f'{{"id": "{key}"}}', ex=lifetime * 20)
+                pipe.set(key, f'{{"id": "{key}"}}', ex=lifetime)
             await pipe.execute()
     return len(keys), len(missing)
 

@@ -29,13 +29,23 @@ class World:
     """A running drill; an asynchronous context manager.
 
     ``seed`` makes it repeatable, ``speed`` shortens the story, ``pods`` adds quiet pods. ``own`` leaves an
-    installed Prometheus and Alertmanager aside. Raises DrillError on entering when a part cannot start.
+    installed Prometheus and Alertmanager aside. With a ``pace`` below 1 (real seconds for one of the
+    drill's) time passes only in ``pass_time``. Raises DrillError on entering when a part cannot start.
     """
 
     def __init__(
-        self, scenario: type[Scenario], *, seed: int = 1, speed: float = 1.0, pods: int = 0, own: bool = False
+        self,
+        scenario: type[Scenario],
+        *,
+        seed: int = 1,
+        speed: float = 1.0,
+        pods: int = 0,
+        own: bool = False,
+        pace: float = 1.0,
     ) -> None:
-        self.kind, self.seed, self.speed, self.quiet_pods, self.own = scenario, seed, speed, pods, own
+        self.kind, self.seed, self.speed, self.quiet_pods = scenario, seed, speed, pods
+        # A real Prometheus knows real time only.
+        self.own, self.pace = own or pace < 1, pace
         self.course = Course()
         self._stack = contextlib.AsyncExitStack()
         self._due = 0.0
@@ -70,6 +80,13 @@ class World:
             # A late tick is not made up for: the next comes a second after it.
             self._due = max(self._due + 1.0, now)
             await asyncio.sleep(max(0.0, self._due - time.monotonic()))
+
+    async def pass_time(self, seconds: int) -> None:
+        """Let seconds of the drill pass, at its pace."""
+        for _ in range(seconds):
+            self.simulation.cluster.advance(1.0)
+            await self.tick(1.0)
+            await asyncio.sleep(self.pace)
 
     async def break_it(self) -> None:
         """Let the scenario begin now."""
@@ -111,7 +128,8 @@ class World:
             if isinstance(result, BaseException):
                 raise result
         self.postgres, self.redis = database.result(), cache.result()
-        self.simulation.go_live()
+        if self.pace >= 1:
+            self.simulation.go_live()
         if self.quiet_pods:
             self.simulation.cluster.populate(self.quiet_pods, namespaces=max(1, self.quiet_pods // 500))
         await self._start_clients()
@@ -121,9 +139,17 @@ class World:
         simulation = self.simulation
         self.probes = simulation.probes = Probes(self.postgres, self.redis)
         self._stack.push_async_callback(self.probes.close)
-        simulation.apps = Apps(self.postgres, self.redis, self.seed, simulation.complain)
+        simulation.apps = Apps(
+            self.postgres,
+            self.redis,
+            seed=self.seed,
+            now=simulation.seconds,
+            pace=self.pace,
+            report=simulation.complain,
+        )
         self._stack.push_async_callback(simulation.apps.close)
         self._stack.push_async_callback(self.scenario.end)
+        self.scenario.postgres, self.scenario.cache = self.postgres, self.redis
         await self.scenario.setup()
 
     async def _start_alerting(self, exporter: int, history: prometheus.History) -> None:
@@ -152,7 +178,8 @@ class World:
         self.prometheus_url = f"http://127.0.0.1:{port}"
 
     async def _publish(self, exporter: int) -> None:
-        self.api = await self._stack.enter_async_context(ApiServer(self.simulation.cluster, tick=0.2))
+        tick = 0.2 if self.pace >= 1 else None
+        self.api = await self._stack.enter_async_context(ApiServer(self.simulation.cluster, tick=tick))
         folder = self._servers.directory / "client"
         folder.mkdir(mode=0o700)
         kubeconfig = self.api.write_kubeconfig(folder / "kubeconfig", namespace=NAMESPACE, context=CONTEXT)

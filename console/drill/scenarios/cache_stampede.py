@@ -1,0 +1,73 @@
+"""An import fills Redis to its limit: nothing can be cached any more, every read goes to the database."""
+
+from __future__ import annotations
+
+import contextlib
+
+import redis.asyncio
+from redis.exceptions import RedisError, ResponseError
+
+from console.drill.redis import CATALOG_KEYS
+from console.drill.scenario import Scenario
+
+PREFIX = "cache:recommendations:"
+PROBE = "cache:drill-probe"
+ROOM = 2 * 2**20
+"""Bytes that the import finds free."""
+
+
+class CacheStampede(Scenario):
+    """Redis refuses writes (noeviction), product entries expire, catalog reads past its cache and fails."""
+
+    name = "cache-stampede"
+    summary = "An import of recommendations fills Redis; product entries expire and cannot be written again."
+    cure = "Delete the keys cache:recommendations:*; a flush would lose sessions and queued jobs as well."
+    service = "catalog"
+    right = ("redis.delete-prefix",)
+
+    _client: redis.asyncio.Redis | None = None
+    _full = True
+
+    async def setup(self) -> None:
+        """Connect before it is too late."""
+        self._client = redis.asyncio.Redis.from_url(self.cache.url, socket_timeout=1.5)
+
+    async def begin(self) -> None:
+        """Fill the memory, and let product entries run out sooner at greater speeds."""
+        client = self._client
+        assert client
+        used = int((await client.info("memory"))["used_memory"])
+        await client.config_set("maxmemory-policy", "noeviction")
+        await client.config_set("maxmemory", used + ROOM)
+        with contextlib.suppress(ResponseError):
+            for number in range(ROOM // 4096 * 2):
+                await client.set(f"{PREFIX}{number}", "x" * 4096)
+        await self._fill_up()
+        for number in range(1, CATALOG_KEYS + 1):
+            seconds = max(1, round(self.rng.uniform(1, 40) / self.world.speed))
+            await client.expire(f"cache:product:{number}", seconds)
+
+    async def step(self, _: float) -> None:
+        """Take whatever room expired entries leave, while the import is there; look whether it is."""
+        client = self._client
+        assert client
+        with contextlib.suppress(RedisError):
+            self._full = bool(await client.exists(f"{PREFIX}0"))
+            if self._full:
+                await self._fill_up()
+
+    async def end(self) -> None:
+        """Close the connection."""
+        if self._client:
+            await self._client.aclose()
+
+    def present(self) -> bool:
+        """Whether the import still takes the room."""
+        return self._full
+
+    async def _fill_up(self) -> None:
+        """Let the import's index grow until Redis refuses."""
+        assert self._client
+        with contextlib.suppress(ResponseError):
+            for _ in range(200):
+                await self._client.append(f"{PREFIX}index", "x" * 1024)
