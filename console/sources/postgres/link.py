@@ -62,6 +62,12 @@ def address(dsn: str) -> str:
     return clean(f"{host}:{port}/{given.get('dbname') or given.get('user') or ''}", 120)
 
 
+def _forget(task: asyncio.Task[list[tuple[Any, ...]]]) -> None:
+    """Take note of the error of a statement whose caller has gone, which asyncio would print otherwise."""
+    if not task.cancelled():
+        task.exception()
+
+
 class Link:
     """A connection in autocommit with one statement at a time.
 
@@ -134,6 +140,7 @@ class Link:
                 await self._settle(seconds)
         self._asked = time.monotonic()
         self._pending = asyncio.create_task(self._execute(statement, params))
+        self._pending.add_done_callback(_forget)
         return await self._settle(seconds)
 
     async def _execute(self, statement: str | sql.Composed, params: Params | None) -> list[tuple[Any, ...]]:
