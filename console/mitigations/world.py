@@ -113,7 +113,7 @@ class World:
         """The connection to the server of ``source`` that may signal sessions. Raises PlanError."""
         if not isinstance(self.settings, PostgresSettings):
             raise PlanError(f"{self.source} is no PostgreSQL server of the configuration")
-        if self._postgres is None:
+        if self._postgres is None or self._postgres.closed:
             from console.mitigations.postgres.connection import open_postgres
 
             self._postgres = await open_postgres(self.settings, self.clock)

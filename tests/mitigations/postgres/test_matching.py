@@ -167,6 +167,7 @@ def test_a_hung_server_leaves_the_outcome_unknown(
     server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("console.mitigations.postgres.signals.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("console.mitigations.postgres.carry.VERIFY_SECONDS", 0.3)
 
     async def scenario() -> None:
         with sessions(server, 2) as idle:
@@ -181,6 +182,8 @@ def test_a_hung_server_leaves_the_outcome_unknown(
                     server.resume()
                 assert outcome.status == "unknown"
                 assert [it.detail for it in outcome.results] == ["outcome unknown", "not tried"]
+                verdict = await MATCHING.verify(world, plan, outcome)
+                assert verdict.status == "no_change" and str(idle[1].pid) in verdict.detail
 
     run(scenario())
 
