@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 
-from tests.services import PostgresServer, RedisFactory
+from tests.services import PostgresServer
+from tests.services_redis import RedisFactory
 
 
 @pytest.mark.parametrize(("fixture", "major"), [("postgres_16", 16), ("postgres_18", 18)])

@@ -14,7 +14,8 @@ from console.model.source import Health
 from console.sources.base import SourceError
 from console.sources.redis import RedisSource
 from console.sources.redis.client import Command, ForbiddenCommandError, ReadOnlyClient, is_read
-from tests.services import RedisFactory, RedisServer, eventually_async, free_port
+from tests.services import eventually_async, free_port
+from tests.services_redis import RedisFactory, RedisServer
 from tests.sources.redis.helpers import error_of, failure, read_once, reading, run
 
 SECRET = "hunter2-very-secret"

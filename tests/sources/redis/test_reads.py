@@ -10,7 +10,8 @@ import redis
 from console.model.clock import ManualClock
 from console.model.reading import State
 from console.model.redis import Queue
-from tests.services import RedisFactory, RedisServer, eventually
+from tests.services import eventually
+from tests.services_redis import RedisFactory, RedisServer
 from tests.sources.redis.helpers import START, read_once, reading, run
 
 
