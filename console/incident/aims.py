@@ -120,7 +120,11 @@ def for_outage(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     down = [
         signal
         for signal in matched
-        if signal.severity == "critical" and signal.name in ("pods-not-ready", "targets-down")
+        if signal.severity == "critical"
+        and (
+            signal.name in ("pods-not-ready", "targets-down")
+            or (signal.name == "http-down" and scene.behind((signal,)))
+        )
     ]
     if not down:
         return None
@@ -139,15 +143,16 @@ def for_outage(matched: Sequence[Signal], scene: Scene) -> Aim | None:
 
 def for_dependency(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """Spare the service that fails because something outside is down."""
-    known = {found.workload.name for found in scene.workloads}
-    outside = [signal for signal in matched if signal.name == "http-down" and signal.subject not in known]
+    checks = [signal for signal in matched if signal.name == "http-down"]
+    outside = [signal for signal in checks if not scene.behind((signal,))]
     if not outside:
         return None
+    malus = 0.25 if len(outside) < len(checks) else 0.0  # then the trouble is rather on this side
     hurt = [signal for signal in matched if signal.name in ("error-ratio-high", "latency-high")]
     well = f"{outside[0].subject} is not a workload of the clusters in view"
     for found in scene.behind(hurt):
-        return Aim("k8s.set-env", found.target, found.source, (well,), 0.25)
-    return Aim(evidence=(well,), bonus=0.1)
+        return Aim("k8s.set-env", found.target, found.source, (well,), 0.25 - malus)
+    return Aim(evidence=(well,), bonus=0.1 - malus)
 
 
 def for_queue(matched: Sequence[Signal], scene: Scene) -> Aim | None:

@@ -160,7 +160,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         {
             "pods-not-ready": 0.4,
             "targets-down": 0.4,
-            "http-down": 0.25,
+            "http-down": 0.35,
             "node-unhealthy": 0.2,
             "error-ratio-high": 0.1,
             "crash-loop": 0.1,

@@ -132,7 +132,7 @@ class Scene:
 
 
 def _release(found: Found, known: tuple[Revision, ...]) -> Release | None:
-    """The newest change of image, else of environment or resources; restarts are no change."""
+    """The newest change of image, else of environment or resources; restarts and rollbacks are none."""
     workload = found.workload
     if workload.revision_at is None:
         return None
@@ -140,7 +140,8 @@ def _release(found: Found, known: tuple[Revision, ...]) -> Release | None:
     for image in (True, False):
         for revision, before in pairwise(present):
             if revision.images != before.images if image else revision.containers != before.containers:
-                # A rollback brings back an old ReplicaSet, whose creation is not when it was rolled out.
+                if revision.created < before.created:
+                    return None  # an old ReplicaSet that was brought back: a rollback, not a release
                 at = workload.revision_at if revision is present[0] else revision.created
                 return Release(found, known, revision, before, at, image)
     return None

@@ -125,8 +125,9 @@ def test_an_old_release_is_not_blamed(age: float) -> None:
 def test_a_rollback_that_was_just_made_is_not_taken_for_the_release() -> None:
     made = workload("checkout", revision=3, revision_at=NOW - 20, containers=template("v41"))
     records = (made, revision(3, "v41", 90_000, "checkout"), revision(2, "v42", 40_000, "checkout"))
-    found = suggestions({KUBE: cluster(*records), "prometheus": FAILING})
-    assert "k8s.rollback" not in [item.action for item in found]
+    for ratio in (FAILING, prometheus(service("checkout", 0.12))):  # the old trouble, and a new one after it
+        found = suggestions({KUBE: cluster(*records), "prometheus": ratio})
+        assert "k8s.rollback" not in [item.action for item in found]
 
 
 def test_a_restart_alone_is_no_release() -> None:
@@ -241,7 +242,10 @@ def test_a_dependency_outside_is_spared_not_restarted() -> None:
     assert (best.scenario, best.target and best.target.name) == ("dependency-down", "checkout")
     assert best.action == ("k8s.set-env" if find("k8s.set-env") else "")
     own = suggestions({"http": down("checkout"), KUBE: cluster(workload("checkout"))})
-    assert "dependency-down" not in [item.scenario for item in own]
+    assert [(item.scenario, item.action) for item in own] == [("outage", "k8s.restart")]
+    everything = HttpSnapshot(NOW, (*down("checkout").checks, *down("payments").checks))
+    both = suggestions({"http": everything, KUBE: cluster(workload("checkout"))})
+    assert [item.scenario for item in both] == ["outage", "dependency-down"]
 
 
 def test_a_queue_that_grows_wants_workers() -> None:
