@@ -36,12 +36,16 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """The outcome of a write: the object as stored (or as it would be), and warnings for the client."""
+    """The outcome of a write: the object as stored (or as it would be), and warnings for the client.
+
+    `entry` is what is stored now, None after a dry run or a deletion.
+    """
 
     obj: Obj
     warnings: tuple[str, ...] = ()
     created: bool = False
     entry: Entry | None = None
+    gone: bool = False
 
 
 Admission = Callable[[Resource, Obj, Obj | None], None]
@@ -309,7 +313,7 @@ class Api:
         return Written(entry.obj, warnings, entry=entry)
 
     def delete(self, resource: Resource, namespace: str, name: str, options: Obj, call: Call) -> Written:
-        """Delete an object by its DeleteOptions. `entry` of the result is None when it was gone at once."""
+        """Delete an object by its DeleteOptions; `gone` of the result says that it went at once."""
         old = self.entry(resource, namespace, name)
         meta = old.obj["metadata"]
         wanted = options.get("preconditions") or {}
@@ -330,8 +334,8 @@ class Api:
             finalizers = finalizers or ["kubernetes"]
         if not grace and not finalizers:
             if call.dry_run:
-                return Written(old.obj)
-            return Written(self.store.remove(resource.table, old).obj)
+                return Written(old.obj, gone=True)
+            return Written(self.store.remove(resource.table, old).obj, gone=True)
         new_meta = {**meta}
         if finalizers:
             new_meta["finalizers"] = finalizers
@@ -345,7 +349,7 @@ class Api:
         if resource.kind == "Namespace":
             new["status"] = {"phase": "Terminating"}
         if call.dry_run or _same(old.obj, new):
-            return Written(new, entry=old)
+            return Written(new)
         entry = self.store.replace(resource.table, old, new)
         return Written(entry.obj, entry=entry)
 

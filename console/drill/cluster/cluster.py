@@ -23,7 +23,6 @@ from console.drill.cluster.schema import Obj
 from console.drill.cluster.store import Entry, Event, Store
 from console.model.clock import Clock, ManualClock, SystemClock
 
-
 Objects = list[Obj]
 
 
@@ -298,4 +297,3 @@ class Cluster:
         """Return the stored entry of an object, to be read only. Raises ApiError (404)."""
         resource = find(kind)
         return self.api.entry(resource, namespace if resource.namespaced else "", name)
-

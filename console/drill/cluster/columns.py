@@ -195,14 +195,15 @@ def _namespace(obj: Obj, now: datetime) -> list[Any]:
 def _event(obj: Obj, now: datetime) -> list[Any]:
     involved, source = obj.get("involvedObject") or {}, obj.get("source") or {}
     first = obj.get("firstTimestamp") or obj.get("eventTime")
-    last = obj.get("lastTimestamp") or first
+    series = obj.get("series") or {}
+    last = series.get("lastObservedTime") or obj.get("lastTimestamp") or first
     where = ", ".join(
         filter(None, (source.get("component") or obj.get("reportingComponent", ""), source.get("host", "")))
     )
     thing = f"{involved.get('kind', '').lower()}/{involved.get('name', '')}"
     return [
         since(last, now), obj.get("type", ""), obj.get("reason", ""), thing, involved.get("fieldPath", ""), where,
-        obj.get("message", "").strip(), since(first, now), obj.get("count") or 1, obj["metadata"]["name"],
+        obj.get("message", "").strip(), since(first, now), series.get("count") or obj.get("count") or 1, obj["metadata"]["name"],
     ]  # fmt: skip
 
 

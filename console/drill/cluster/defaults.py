@@ -1,5 +1,6 @@
 """The values that the API server fills in. Source: k8s.io/kubernetes `pkg/apis/*/v1/defaults.go`."""
 
+import base64
 from typing import Any
 
 from console.drill.cluster.schema import Obj
@@ -200,6 +201,10 @@ def _namespace(obj: Obj) -> None:
 
 def _secret(obj: Obj) -> None:
     obj.setdefault("type", "Opaque")
+    plain = obj.pop("stringData", None) or {}
+    if plain:
+        encoded = {name: base64.b64encode(text.encode()).decode() for name, text in plain.items()}
+        obj["data"] = {**(obj.get("data") or {}), **encoded}
 
 
 def _claim(obj: Obj) -> None:

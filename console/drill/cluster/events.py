@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
 
 from console.drill.cluster import names
 from console.drill.cluster.api import Api
@@ -13,6 +12,8 @@ from console.drill.cluster.store import Key
 
 _EVENTS = BY_TABLE["events"]
 _REMEMBERED = 4096
+# The scheduler writes events.k8s.io events: no count, no first and last time, but eventTime and a series.
+_SCHEDULER = "default-scheduler"
 
 
 class Recorder:
@@ -42,8 +43,7 @@ class Recorder:
         if known is not None:
             entry = self._api.store.get("events", *known)
             if entry is not None:
-                seen = {**entry.obj, "count": entry.obj.get("count", 1) + 1, "lastTimestamp": now}
-                self._api.write(_EVENTS, entry, seen, component)
+                self._api.write(_EVENTS, entry, {**entry.obj, **self._again(entry.obj)}, component)
                 return
         namespace = meta.get("namespace") or "default"
         if self._api.store.get("namespaces", "", namespace) is None:
@@ -56,36 +56,35 @@ class Recorder:
             involved["resourceVersion"] = meta["resourceVersion"]
         if field_path:
             involved["fieldPath"] = field_path
-        source = {"component": component, **({"host": host} if host else {})}
         name = f"{meta['name']}.{self._api.rng.getrandbits(64):016x}"
         body: Obj = {
             "metadata": {
                 "name": name,
                 "namespace": namespace,
                 "uid": names.uid(self._api.rng),
+                "resourceVersion": "",
                 "creationTimestamp": now,
             },
             "involvedObject": involved,
             "reason": reason,
             "message": message,
-            "source": source,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-            "type": kind,
-            "eventTime": None,
-            "reportingComponent": component,
-            "reportingInstance": host,
         }
-        fields: dict[str, Any] = {
-            f"f:{field}": {} for field in ("count", "firstTimestamp", "involvedObject", "lastTimestamp", "message",
-                                           "reason", "reportingComponent", "reportingInstance", "source", "type")
-        }  # fmt: skip
+        if component == _SCHEDULER:
+            body |= {"source": {}, "firstTimestamp": None, "lastTimestamp": None, "type": kind}
+            body["eventTime"] = names.micro(self._api.clock.now())
+            body["action"] = "Binding" if reason == "Scheduled" else "Scheduling"
+            body |= {"reportingComponent": component, "reportingInstance": f"{component}-0"}
+        else:
+            body["source"] = {"component": component, **({"host": host} if host else {})}
+            body |= {"firstTimestamp": now, "lastTimestamp": now, "count": 1, "type": kind, "eventTime": None}
+            body |= {"reportingComponent": component, "reportingInstance": host}
+        fields: Obj = {f"f:{field}": {} for field in body if field != "metadata"}
+        api_version = "events.k8s.io/v1" if component == _SCHEDULER else "v1"
         body["metadata"]["managedFields"] = [
             {
                 "manager": component,
                 "operation": "Update",
-                "apiVersion": "v1",
+                "apiVersion": api_version,
                 "time": now,
                 "fieldsType": "FieldsV1",
                 "fieldsV1": fields,
@@ -95,3 +94,10 @@ class Recorder:
         self._seen[identity] = entry.key
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
+
+    def _again(self, event: Obj) -> Obj:
+        """Return what changes when an event comes again, in its own style."""
+        if event.get("eventTime"):
+            count = (event.get("series") or {}).get("count", 1) + 1
+            return {"series": {"count": count, "lastObservedTime": names.micro(self._api.clock.now())}}
+        return {"count": event.get("count", 1) + 1, "lastTimestamp": self._api.now()}

@@ -251,7 +251,7 @@ class Handlers:
         written = self.cluster.api.delete(
             resource, request.namespace, name, options, call_of(request, options)
         )
-        if written.entry is not None or resource.kind == "Pod":
+        if not written.gone or resource.kind == "Pod":
             return await self.answer(request, written)
         details: Obj = {"name": name, **({"group": resource.group} if resource.group else {})}
         details |= {"kind": resource.plural, "uid": written.obj["metadata"]["uid"]}

@@ -66,7 +66,7 @@ def render(lines: Iterable[tuple[float, bytes]], options: Options) -> bytes:
     """Return the bytes of a log answer."""
     chosen = [line for line in lines if options.since is None or line[0] >= options.since]
     if options.tail is not None:
-        chosen = chosen[len(chosen) - options.tail :] if 0 < options.tail else []
+        chosen = chosen[len(chosen) - options.tail :] if options.tail > 0 else []
     if options.timestamps:
         data = b"".join(names.nano(at).encode() + b" " + text + b"\n" for at, text in chosen)
     else:

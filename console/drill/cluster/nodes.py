@@ -88,7 +88,7 @@ def set_ready(api: Api, name: str, ready: bool) -> None:
             bad = ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
             state, reason, text = good if ready else bad
             changed = {} if one["status"] == state else {"lastTransitionTime": now}
-            one = {**one, "status": state, "reason": reason, "message": text, **changed}  # noqa: PLW2901
+            one = {**one, "status": state, "reason": reason, "message": text, **changed}
         conditions.append(one)
     entry = api.write(
         _NODES,

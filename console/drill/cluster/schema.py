@@ -112,7 +112,10 @@ class Pruner:
                 if below is None:
                     self.unknown.append(where)
                 elif inner is not None:
-                    result[name] = self.prune(inner, below, where)
+                    pruned = self.prune(inner, below, where)
+                    # Go leaves out empty maps and lists, but not empty structs.
+                    if pruned or below.kind in ("struct", "scalar"):
+                        result[name] = pruned
             return result
         if shape.kind in ("list", "keyed", "set"):
             if not isinstance(value, list):

@@ -98,6 +98,7 @@ class ApiServer:
         """Listen. Raises OSError when the port is taken."""
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
+        app.on_response_prepare.append(self._stamp)
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1, max_line_size=65536
         )
@@ -135,9 +136,7 @@ class ApiServer:
         """Write a kubeconfig (mode 0600) and return its path."""
         target = Path(path)
         target.touch(mode=0o600)
-        target.write_text(
-            dump_yaml(self.kubeconfig(user, namespace, context)), encoding="utf-8"
-        )
+        target.write_text(dump_yaml(self.kubeconfig(user, namespace, context)), encoding="utf-8")
         return target
 
     def counts(self) -> Counter[tuple[str, str]]:
@@ -166,12 +165,10 @@ class ApiServer:
         except RawError as error:
             response = web.Response(status=error.code, text=error.text)
             response.headers["X-Content-Type-Options"] = "nosniff"
-        if not response.prepared:
-            self._stamp(http, response, record)
         record.status = response.status
         return response
 
-    def _stamp(self, http: web.Request, response: web.StreamResponse, record: Record) -> None:
+    async def _stamp(self, http: web.Request, response: web.StreamResponse) -> None:
         response.headers["Audit-Id"] = http.headers.get("Audit-ID") or str(uuid.uuid4())
         response.headers["Cache-Control"] = "no-cache, private"
         if response.status != 401:

@@ -143,7 +143,8 @@ class EventExpiry(Controller):
         if entry is None:
             return None
         seen = (
-            entry.obj.get("lastTimestamp")
+            (entry.obj.get("series") or {}).get("lastObservedTime")
+            or entry.obj.get("lastTimestamp")
             or entry.obj.get("eventTime")
             or entry.obj["metadata"]["creationTimestamp"]
         )

@@ -200,9 +200,7 @@ class HpaController(Controller):
         listed = []
         for kind, state, reason, message in conditions:
             since = (
-                known[kind]["lastTransitionTime"]
-                if kind in known and known[kind]["status"] == state
-                else now
+                known[kind]["lastTransitionTime"] if kind in known and known[kind]["status"] == state else now
             )
             listed.append(
                 {

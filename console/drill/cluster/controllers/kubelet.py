@@ -265,7 +265,7 @@ class Kubelet(Controller):
         one.message, one.finished_at = message, now
         one.last, ended = one.terminated(), one.last
         policy = pod["spec"].get("restartPolicy", "Always")
-        again = policy == "Always" and not one.init or (policy != "Never" and code != 0)
+        again = (policy == "Always" and not one.init) or (policy != "Never" and code != 0)
         if not again:
             one.last, one.due = ended, 0.0
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from console.drill.cluster import names
 from console.drill.cluster.behaviour import Container, Start, State
 from console.drill.cluster.logs import Run
@@ -72,7 +74,7 @@ class ContainerRuntime:
     def status(self) -> Obj:
         """Return the container's entry in `containerStatuses`."""
         image = str(self.spec["image"])
-        digest = names.digest(image) * 7
+        digest = hashlib.sha256(image.encode()).hexdigest()
         pulled = self.phase != "waiting" or bool(self.last)
         result: Obj = {
             "name": self.name,
@@ -81,9 +83,7 @@ class ContainerRuntime:
             "ready": self.ready,
             "restartCount": self.restarts,
             "image": image,
-            "imageID": f"docker.io/library/{image}@sha256:{digest.encode().hex()[:64]:0<64}"
-            if pulled
-            else "",
+            "imageID": f"docker.io/library/{image}@sha256:{digest}" if pulled else "",
         }
         if self.identity:
             result["containerID"] = self.identity
