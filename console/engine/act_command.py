@@ -15,6 +15,7 @@ import msgspec
 
 from console.config import Config, default_state_dir, load
 from console.engine.assemble import board_names
+from console.engine.board import Board
 from console.engine.engine import Engine
 from console.engine.live import live_engine
 from console.engine.planview import outcome_text, plan_text
@@ -28,6 +29,8 @@ from console.model.redact import redact_value
 DONE, FAILED, USAGE = 0, 1, 2
 READY_SECONDS = 15.0
 """How long the sources may take before the plan is made from what is known."""
+LIST_SECONDS = 5.0
+"""How long the list that tells the namespace of a target may take."""
 
 
 class UsageError(Exception):
@@ -69,13 +72,9 @@ def _act(
     if mitigator is None:
         raise UsageError("this engine cannot act")
     source = find_source(config, action)
-    snapshot = engine.board.snapshot(source)
-    known = snapshot if isinstance(snapshot, KubeSnapshot) else None
+    known = _look(engine.board, source, kind)
     target = Target(kind, name, find_namespace(config, args.namespace or (), source, kind, name, known))
-    try:
-        plan = engine.submit(mitigator.plan(action.name, target, params, source=source)).result()
-    except PlanError as error:
-        raise PlanError(f"{error}{_nearest_object(known, kind, name, target.namespace)}") from None
+    plan = engine.submit(mitigator.plan(action.name, target, params, source=source)).result()
     if args.plan or not args.json:
         _print_plan(plan, as_json=args.json, stream=sys.stdout if args.plan else sys.stderr)
     if args.plan:
@@ -185,6 +184,23 @@ def find_namespace(
     raise UsageError(f"the namespace of {kind}/{name} is not clear: {where}; name it with --namespace")
 
 
+def _look(board: Board, source: str, kind: str) -> KubeSnapshot | None:
+    """The snapshot of a cluster once its list of ``kind`` is complete, or what is known after a while."""
+    complete = threading.Event()
+
+    def look(_name: str = "") -> None:
+        snapshot = board.snapshot(source)
+        if isinstance(snapshot, KubeSnapshot) and f"{kind}s" in {*snapshot.synced, *snapshot.denied}:
+            complete.set()
+
+    stop = board.listen(look)
+    look()
+    complete.wait(LIST_SECONDS if source.startswith("kubernetes:") else 0)
+    stop()
+    snapshot = board.snapshot(source)
+    return snapshot if isinstance(snapshot, KubeSnapshot) else None
+
+
 def _check_consent(args: argparse.Namespace) -> None:
     if args.plan:
         return
@@ -236,18 +252,6 @@ def _follow(engine: Engine, mitigator: Mitigator, plan: Plan, reason: str) -> Pr
         raise
     finally:
         stop()
-
-
-def _nearest_object(known: KubeSnapshot | None, kind: str, name: str, namespace: str) -> str:
-    """A suggestion when the target does not exist, and nothing when it does."""
-    if known is None:
-        return ""
-    if kind == "pod":
-        names = [pod.name for pod in known.pods.values() if pod.namespace == namespace]
-    else:
-        rows = [w for w in known.workloads.values() if w.namespace == namespace]
-        names = [row.name for row in rows if row.kind.lower() == kind]
-    return _nearest(name, names) if names and name not in names else ""
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

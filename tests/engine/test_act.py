@@ -3,6 +3,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -114,9 +115,7 @@ def test_a_no_is_recorded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"refusal": "The budget forbids it."}, {"made_at": 1000.0 - MAX_AGE}])
-def test_a_plan_that_is_refused_or_too_old_is_not_carried_out(
-    tmp_path: Path, change: dict[str, object]
-) -> None:
+def test_a_plan_that_is_refused_or_too_old_is_not_carried_out(tmp_path: Path, change: dict[str, Any]) -> None:
     async def scenario() -> None:
         desk = Desk(tmp_path, Fake(**change))
 

@@ -54,7 +54,8 @@ def test_a_console_killed_in_the_middle_reads_outcome_unknown_in_the_next(tmp_pa
                 await until(lambda: fault.hits == 1, "the act under way")
 
                 await r.runner.recover()
-                assert r.runner.progress == (), "a running mitigation of another console is left alone"
+                left_alone = not r.runner.progress
+                assert left_alone, "a running mitigation of another console is none of ours"
             finally:
                 child.kill()
                 await child.wait()

@@ -58,10 +58,12 @@ async def save(world: World, api: Api, subject: Object | None, pods: tuple[Objec
         world.save_evidence(name, _json(subject))
     if pods:
         world.save_evidence("pods.json", _json(list(pods)))
-    about = {str(item["metadata"]["name"]) for item in (*pods, *([subject] if subject else []))}
+    about = [str(item["metadata"]["name"]) for item in (*worst(pods), *([subject] if subject else []))]
     try:
-        events = [e for e in await api.list(EVENT) if e.get("involvedObject", {}).get("name") in about]
-        world.save_evidence("events.json", _json(events))
+        lists = await asyncio.gather(
+            *(api.list(EVENT, fieldSelector=f"involvedObject.name={name}") for name in dict.fromkeys(about))
+        )
+        world.save_evidence("events.json", _json([event for found in lists for event in found]))
     except PlanError as error:
         missing.append(f"events: {error}")
     try:

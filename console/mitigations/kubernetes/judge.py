@@ -9,7 +9,7 @@ import msgspec
 from console.mitigations.world import World
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.plan import Verdict
-from console.model.reading import Reading, State
+from console.model.reading import NO_DATA, Reading, State
 
 
 class Before(msgspec.Struct, frozen=True):
@@ -87,6 +87,8 @@ async def settle(world: World, kind: str, name: str, before: Before, available: 
     """
     if not before.service:
         return by_pods(before, available, desired)
+    if before.ratio is None:
+        return compare(None, NO_DATA, 0.0, before.service)
     window = world.config.prometheus.window if world.config.prometheus else 60.0
     fresh_at = world.now + window
     give_up = world.clock.monotonic() + world.timing.settle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 import shlex
@@ -25,6 +26,7 @@ from console.mitigations.kubernetes.api import (
 from console.mitigations.kubernetes.diff import changes
 from console.mitigations.world import World
 from console.model.plan import Change, Target
+from console.model.text import clean
 from console.sources.kubernetes.errors import KubeError
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -49,7 +51,8 @@ async def load(api: Api, kind: Kind, target: Target) -> tuple[Object, Target]:
     """Read the target anew and freeze its identity. Raises PlanError, also when it is another one by now."""
     live = await api.find(kind, target.name)
     if live is None:
-        raise PlanError(f"{target} does not exist in namespace {api.namespace} of {api.context}")
+        near = await _nearest(api, kind, target.name)
+        raise PlanError(f"{target} does not exist in namespace {api.namespace} of {api.context}{near}")
     metadata = live["metadata"]
     if target.uid and metadata["uid"] != target.uid:
         raise PlanError(
@@ -59,6 +62,15 @@ async def load(api: Api, kind: Kind, target: Target) -> tuple[Object, Target]:
         target.kind, target.name, api.namespace, metadata["uid"], str(metadata.get("resourceVersion", ""))
     )
     return live, frozen
+
+
+async def _nearest(api: Api, kind: Kind, name: str) -> str:
+    try:
+        names = [str(item["metadata"]["name"]) for item in await api.list(kind, limit="500")]
+    except PlanError:
+        return ""
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return clean(f"; did you mean {close[0]!r}?", 160) if close else ""
 
 
 def fingerprint(live: Object) -> str:

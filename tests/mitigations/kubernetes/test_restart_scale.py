@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,8 @@ def test_the_previous_log_of_a_crashed_container_is_saved(tmp_path: Path) -> Non
 
             await r.runner.run(await r.plan("k8s.restart", "deployment/shop"))
 
+            events = json.loads(next((r.state / "evidence").rglob("events.json")).read_text())
+            assert {event["involvedObject"]["name"] for event in events} == {"shop", name}
             (previous,) = (r.state / "evidence").rglob("*.previous.log")
             assert "last words" in previous.read_text()
 

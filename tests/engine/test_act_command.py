@@ -1,0 +1,223 @@
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from console.cli import build_parser
+from console.config import ClusterSettings, Config
+from console.engine import act_command
+from console.engine.act_command import (
+    UsageError,
+    exit_code,
+    find_action,
+    find_namespace,
+    find_source,
+    parse_params,
+    parse_target,
+)
+from console.model.actions import find
+from console.model.plan import Outcome, Plan, Progress, Risk, Target, Verdict
+from tests.mitigations.kubernetes.rig import Rig, rig, run
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    return build_parser().parse_args(["act", *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("k8s.rolback", "deployment/shop"), "did you mean 'k8s.rollback'?"),
+        (("ui.quit", "deployment/shop"), "no action is called 'ui.quit'"),
+        (("k8s.scale", "deployment/shop", "replica=3"), "did you mean 'replicas'?"),
+        (("k8s.scale", "deployment/shop", "replicas"), "no parameter; write NAME=VALUE"),
+        (("k8s.scale", "deployment/shop", "replicas=x"), "replicas is a whole number"),
+        (("k8s.scale", "deployment/shop", "replicas=3", "replicas=4"), "given twice"),
+        (("k8s.scale", "deployment/shop"), "k8s.scale needs replicas="),
+        (("k8s.scale", "deploymnt/shop", "replicas=3"), "did you mean deployment/shop?"),
+        (("k8s.scale", "shop", "replicas=3"), "write deployment/NAME or statefulset/NAME"),
+        (("k8s.restart", "deployment/shop", "now=1"), "k8s.restart has none"),
+        (("k8s.restart", "deployment/shop", "--yes"), "--yes needs --reason"),
+        (("k8s.restart", "deployment/shop"), "no terminal to confirm on"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_nearest_that_could(
+    words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert act_command.run(arguments(*words)) == 2
+
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+    assert "Traceback" not in said.err
+
+
+def test_defaults_are_filled_in() -> None:
+    assert parse_params(find_action("pg.terminate-matching"), ["limit=3"])["state"] == "idle in transaction"
+    assert parse_target(find_action("pg.cancel"), "pid/4711") == ("pid", "4711")
+
+
+def test_a_namespace_is_never_guessed() -> None:
+    config = Config(kubernetes=(ClusterSettings(name="prod"),))
+    source = find_source(config, find_action("k8s.restart"))
+
+    assert source == "kubernetes:prod"
+    assert find_namespace(config, ["shop"], source, "deployment", "api", None) == "shop"
+    with pytest.raises(UsageError, match="--namespace"):
+        find_namespace(config, [], source, "deployment", "api", None)
+    with pytest.raises(UsageError, match="needs a postgres"):
+        find_source(config, find_action("pg.cancel"))
+
+
+PLAN = Plan("k8s.scale", "t", Risk.ROUTINE, Target("deployment", "shop"), {}, "c", "s", "x", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict", "code"),
+    [
+        ("done", "helped", 0),
+        ("done", "no_change", 0),
+        ("done", "worse", 1),
+        ("done", "inconclusive", 2),
+        ("partial", None, 1),
+        ("failed", None, 1),
+        ("refused", None, 1),
+        ("unknown", "helped", 2),
+    ],
+)
+def test_exit_codes(outcome: str, verdict: str | None, code: int) -> None:
+    judged = Verdict(verdict, "") if verdict else None  # type: ignore[arg-type]
+    assert exit_code(Progress(PLAN, "finished", "", 0.0, Outcome(outcome, ""), judged)) == code  # type: ignore[arg-type]
+
+
+async def warroom(r: Rig, *words: str) -> tuple[int, str, str]:
+    """The real command in a process of its own, without a terminal."""
+    config = r.folder / "warroom.toml"
+    settings = r.config.kubernetes[0]
+    namespaces = json.dumps(settings.namespaces)
+    config.write_text(
+        f'[[kubernetes]]\nname = "drill"\nkubeconfig = "{settings.kubeconfig}"\nnamespaces = {namespaces}\n'
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(
+            sys.executable,
+            "-m",
+            "console.cli",
+            "act",
+            *words,
+            "--config",
+            str(config),
+            "--state-dir",
+            str(r.state),
+        ),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+def test_a_plan_is_printed_and_changes_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            before = r.get("deploy", "shop")
+
+            code, out, err = await warroom(
+                r, "k8s.scale", "deployment/shop", "replicas=5", "--plan", "--json"
+            )
+
+            assert (code, err) == (0, "")
+            plan = json.loads(out)
+            assert plan["changes"] == [{"path": "spec.replicas", "before": "3", "after": "5"}]
+            assert plan["digest"]
+            assert r.get("deploy", "shop") == before
+            assert r.kinds() == []
+
+            code, out, _ = await warroom(r, "k8s.scale", "deployment/shop", "replicas=5", "--plan")
+            assert code == 0
+            assert "spec.replicas: 3 → 5" in out
+            assert "--context drill -n production scale deployment/shop" in out
+
+    run(scenario())
+
+
+def test_with_yes_and_a_reason_it_acts_and_records(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+
+            code, out, err = await warroom(
+                r, "k8s.scale", "deployment/shop", "replicas=4", "--yes", "--reason", "queue"
+            )
+
+            assert code == 0, err
+            assert r.get("deploy", "shop")["spec"]["replicas"] == 4
+            assert out.startswith("done: The server accepted to scale deployment/shop to 4.")
+            assert "way back: warroom act k8s.scale deployment/shop replicas=3" in out
+            assert "verifying: " in err
+            intent = next(e for e in r.entries() if e.kind == "action.intent")
+            assert intent.data["reason"] == "queue"
+            assert r.kinds()[-1] == "action.verdict"
+
+    run(scenario())
+
+
+def test_what_the_server_refuses_exits_1(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path, user="viewer") as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+
+            code, out, _ = await warroom(
+                r, "k8s.restart", "deployment/shop", "--yes", "--reason", "x", "--json"
+            )
+
+            assert code == 1
+            assert json.loads(out)["outcome"]["status"] == "refused"
+
+    run(scenario())
+
+
+def test_a_target_that_is_not_there_gets_the_nearest(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+
+            code, _, err = await warroom(r, "k8s.restart", "deployment/shpo", "--plan")
+
+            assert code == 1
+            assert "did you mean 'shop'?" in err
+
+    run(scenario())
+
+
+def test_every_mitigation_is_an_action_that_act_knows() -> None:
+    assert find("k8s.rollback") is find_action("k8s.rollback")
+
+
+def test_the_namespace_is_found_where_the_target_exists_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            everywhere = r.config.kubernetes[0].model_copy(update={"namespaces": ()})
+            r.config = r.config.model_copy(update={"kubernetes": (everywhere,)})
+
+            code, out, err = await warroom(r, "k8s.restart", "deployment/shop", "--plan", "--json")
+            assert code == 0, err
+            assert json.loads(out)["target"]["namespace"] == "production"
+
+            code, _, err = await warroom(r, "k8s.restart", "deployment/nope", "--plan")
+            assert "not clear" in err
+            assert code == 2
+
+    run(scenario())

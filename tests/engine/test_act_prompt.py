@@ -1,0 +1,65 @@
+"""``warroom act`` asked on a real terminal."""
+
+import asyncio
+import os
+import pty
+import sys
+from pathlib import Path
+
+from tests.mitigations.kubernetes.rig import Rig, rig, run
+
+
+async def on_terminal(r: Rig, answers: list[tuple[str, str]], *words: str) -> tuple[int, str]:
+    """Run the command on a pty; type each answer when its question has been printed."""
+    ours, theirs = pty.openpty()
+    kubeconfig = str(r.config.kubernetes[0].kubeconfig)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "console.cli", "act", *words),
+        *("--kubeconfig", kubeconfig, "--namespace", "production", "--state-dir", str(r.state)),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen, left = "", list(answers)
+    while True:
+        try:
+            chunk = await asyncio.to_thread(os.read, ours, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        seen += chunk.decode("utf-8", "replace")
+        if left and left[0][0] in seen:
+            os.write(ours, left.pop(0)[1].encode() + b"\n")
+    os.close(ours)
+    return await process.wait(), seen
+
+
+def test_a_destructive_plan_wants_the_name_typed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+
+            code, seen = await on_terminal(
+                r, [("Type 'shop'", "yes")], "k8s.scale", "deployment/shop", "replicas=0"
+            )
+            assert code == 1, seen
+            assert "Nothing was done" in seen
+            assert r.get("deploy", "shop")["spec"]["replicas"] == 3
+            assert r.kinds() == ["action.cancelled"]
+
+            code, seen = await on_terminal(
+                r,
+                [("Type 'shop'", "shop"), ("Reason", "maintenance")],
+                "k8s.scale",
+                "deployment/shop",
+                "replicas=0",
+            )
+            assert code == 0, seen
+            assert r.get("deploy", "shop")["spec"]["replicas"] == 0
+            intent = next(e for e in r.entries() if e.kind == "action.intent")
+            assert intent.data["reason"] == "maintenance"
+
+    run(scenario())
