@@ -12,6 +12,7 @@ import sys
 from console.config import Config, ConfigError, default_state_dir, load
 from console.engine.assemble import board_names
 from console.engine.engine import Engine
+from console.engine.observer import Observer
 from console.model.clock import SystemClock
 
 
@@ -19,7 +20,9 @@ def run(args: argparse.Namespace) -> int:
     """Open the screen read-only; returns the exit code."""
     config = console_config(args)
     state_dir = args.state_dir or config.state_dir or default_state_dir()
-    return show(Engine(config, SystemClock(), state_dir, "watch"))
+    engine = Engine(config, SystemClock(), state_dir, "watch")
+    engine.attach(Observer(engine.board, None, engine.clock).run)
+    return show(engine)
 
 
 def console_config(args: argparse.Namespace) -> Config:
