@@ -17,6 +17,8 @@ WAIT = 1.0
 """Seconds that a request waits for a free connection."""
 
 
+KEEP = 20.0
+"""Seconds after which an idle connection beyond the smallest size is closed."""
 LEAST_PACE = 0.25
 
 
@@ -32,9 +34,10 @@ class Pool:
     """
 
     def __init__(self, dsn: str, smallest: int, largest: int, pace: float = 1.0) -> None:
-        self._dsn, self._pace = dsn, max(pace, LEAST_PACE)
+        self._dsn, self._pace, self._keep = dsn, max(pace, LEAST_PACE), KEEP * pace
         self._smallest, self._largest = smallest, largest
         self._idle: list[Connection] = []
+        self._used: dict[Connection, float] = {}
         self._open: set[Connection] = set()
         self._opening = 0
         self._freed = asyncio.Condition()
@@ -57,7 +60,17 @@ class Pool:
         return self._largest
 
     async def maintain(self) -> None:
-        """Open what is missing of the smallest size. Raises PoolError as ``run`` does."""
+        """Open what is missing of the smallest size, close what was idle for long beyond it.
+
+        Raises PoolError as ``run`` does.
+        """
+        now = asyncio.get_running_loop().time()
+        while self._idle and self.size > self._smallest:
+            oldest = self._idle[0]
+            if now - self._used.get(oldest, now) < self._keep:
+                break
+            self._idle.pop(0)
+            await self._drop(oldest)
         while self.size < self._smallest and not self._closed:
             await self._give_back(await self._connect())
 
@@ -128,11 +141,13 @@ class Pool:
             await self._drop(connection)
             return
         async with self._freed:
+            self._used[connection] = asyncio.get_running_loop().time()
             self._idle.append(connection)
             self._freed.notify()
 
     async def _drop(self, connection: Connection) -> None:
         self._open.discard(connection)
+        self._used.pop(connection, None)
         await _close(connection)
         async with self._freed:
             self._freed.notify()

@@ -64,7 +64,7 @@ def rules(speed: float) -> tuple[Rule, ...]:
         _rule(
             "CacheMisses",
             f"rate(redis_keyspace_misses_total[{span}s]) / (rate(redis_keyspace_hits_total[{span}s])"
-            f" + rate(redis_keyspace_misses_total[{span}s])) > 0.5",
+            f" + rate(redis_keyspace_misses_total[{span}s])) > 0.25",
             hold,
             "warning",
             "{{ $value | humanizePercentage }} of the cache reads miss",

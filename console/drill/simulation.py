@@ -30,11 +30,19 @@ class Simulation:
     """The simulated part of the world. Nothing in it is thread-safe.
 
     ``speed`` shortens what a scenario and the cluster take their time for; requests and metrics stay in
-    real seconds. Times are unix seconds of ``clock``.
+    real seconds, of which one of the drill's takes ``pace``. Times are unix seconds of ``clock``.
     """
 
-    def __init__(self, scenario: type[Scenario], *, seed: int = 0, speed: float = 1.0, now: datetime) -> None:
-        self.seed, self.speed = seed, speed
+    def __init__(
+        self,
+        scenario: type[Scenario],
+        *,
+        now: datetime,
+        seed: int = 0,
+        speed: float = 1.0,
+        pace: float = 1.0,
+    ) -> None:
+        self.seed, self.speed, self.pace = seed, speed, pace
         self.clock = DrillClock(now - timedelta(days=PAST_DAYS))
         self._end_of_past = now
         self._rng = random.Random(seed + 2)

@@ -111,7 +111,9 @@ class World:
         database = asyncio.create_task(asyncio.to_thread(postgres.start, servers))
         cache = asyncio.create_task(asyncio.to_thread(redis.start, servers))
         try:
-            self.simulation = Simulation(self.kind, seed=self.seed, speed=self.speed, now=began)
+            self.simulation = Simulation(
+                self.kind, now=began, seed=self.seed, speed=self.speed, pace=self.pace
+            )
             history = await asyncio.to_thread(
                 self.simulation.live_through_the_past, binaries.major(binaries.postgres() / "postgres")
             )

@@ -11,7 +11,6 @@ from console.drill.redis import CATALOG_KEYS
 from console.drill.scenario import Scenario
 
 PREFIX = "cache:recommendations:"
-PROBE = "cache:drill-probe"
 ROOM = 2 * 2**20
 """Bytes that the import finds free."""
 
@@ -27,6 +26,7 @@ class CacheStampede(Scenario):
 
     _client: redis.asyncio.Redis | None = None
     _full = True
+    _written = 0
 
     async def setup(self) -> None:
         """Connect before it is too late."""
@@ -44,8 +44,8 @@ class CacheStampede(Scenario):
                 await client.set(f"{PREFIX}{number}", "x" * 4096)
         await self._fill_up()
         for number in range(1, CATALOG_KEYS + 1):
-            seconds = max(1, round(self.rng.uniform(1, 40) / self.world.speed))
-            await client.expire(f"cache:product:{number}", seconds)
+            seconds = self.rng.uniform(1, 40) / self.world.speed * self.world.pace
+            await client.pexpire(f"cache:product:{number}", round(seconds * 1000) + 1)
 
     async def step(self, _: float) -> None:
         """Take whatever room expired entries leave, while the import is there; look whether it is."""
@@ -66,8 +66,9 @@ class CacheStampede(Scenario):
         return self._full
 
     async def _fill_up(self) -> None:
-        """Let the import's index grow until Redis refuses."""
+        """Let the import go on, in small entries, until Redis refuses."""
         assert self._client
         with contextlib.suppress(ResponseError):
-            for _ in range(200):
-                await self._client.append(f"{PREFIX}index", "x" * 1024)
+            for _ in range(500):
+                await self._client.set(f"{PREFIX}similar:{self._written}", "x" * 64)
+                self._written += 1
