@@ -24,6 +24,7 @@ _HANDLERS = {
     "check": "console.engine.check:run",
     "timeline": "console.timeline.command:run",
     "incidents": "console.timeline.command:run_incidents",
+    "runbook": "console.incident.runbook_command:run",
     "init": "console.engine.init:run",
 }
 """Where each command lives, as ``module:function``; the function takes the parsed arguments and returns
@@ -119,6 +120,18 @@ def build_parser() -> argparse.ArgumentParser:
 
     incidents = commands.add_parser("incidents", parents=[state], help="list the incidents")
     incidents.add_argument("--json", action="store_true")
+
+    runbook = commands.add_parser("runbook", help="list, show or check the bundled and own runbooks")
+    verbs = runbook.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, count, text in (
+        ("list", 0, "names, titles and review dates"),
+        ("show", None, "print one"),
+        ("lint", "?", "check one file or all; exit 1 on mistakes, 2 when one cannot be read"),
+    ):
+        command = verbs.add_parser(verb, help=text)
+        if count != 0:
+            command.add_argument("name", nargs=count, metavar="NAME|FILE")
+        command.add_argument("--json", action="store_true")
 
     init = commands.add_parser(
         "init", parents=[connection], help="write a first configuration from the kube context"

@@ -151,6 +151,7 @@ class Config(_Section):
     http: tuple[HttpSettings, ...] = ()
     screen: ScreenSettings = ScreenSettings()
     runbook: str = ""
+    """Name or file of the runbook; it fills what is left out here (see ``console.incident.runbook.fill``)."""
     state_dir: Path | None = None
     drill: bool = False
     """Set by a drill's own configuration: incidents are marked as a drill for ever."""
@@ -221,6 +222,10 @@ def parse(text: str, name: str, flags: Mapping[str, Any] | None = None) -> Confi
         if isinstance(data.get(section), dict):
             data[section] = [data[section]]
     _apply(flags or {}, data)
+    if isinstance(data.get("runbook"), str) and data["runbook"]:
+        from console.incident.runbook import fill
+
+        fill(data, Path() if (flags or {}).get("runbook") else Path(name).parent)
     try:
         return Config.model_validate(data)
     except ValidationError as error:

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from console.config import ConfigError, default_config_file
 from console.model.actions import ACTIONS, find
-from console.model.explain import explain, line_of, nearest, positions, where
+from console.model.explain import Path as Place
+from console.model.explain import line_of, mistake, nearest, positions, where
 from console.model.runbook import Runbook, Step
 from console.model.text import clean_lines
 from console.runbooks import bundled
@@ -44,9 +45,14 @@ def available() -> dict[str, Path]:
     return bundled() | own
 
 
+def is_file(name: str) -> bool:
+    """Whether a NAME|FILE means a file."""
+    return "/" in name or name.endswith(".toml")
+
+
 def locate(name: str, base: Path) -> Path:
     """The file of a runbook: a path (relative to ``base``) when it looks like one, else a known name."""
-    if "/" in name or name.endswith(".toml"):
+    if is_file(name):
         return base / Path(name).expanduser()
     known = available()
     if name not in known:
@@ -61,7 +67,9 @@ def read(name: str, base: Path) -> Source:
         with file.open("rb") as stream:
             text = stream.read(LIMIT + 1).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableError(f"{file}: cannot be read: {error}. List the runbooks with: runbook list") from None
+        raise UnreadableError(
+            f"{file}: cannot be read: {error}. List the runbooks with: runbook list"
+        ) from None
     if len(text) > LIMIT:
         raise UnreadableError(f"{file}: is larger than {LIMIT} bytes; that is no runbook.")
     return understand(text, str(file))
@@ -86,26 +94,27 @@ def _cleaned(value: Any) -> Any:
 
 def load_runbook(name: str, base: Path = Path()) -> Runbook:
     """The runbook of a name or file. Raises ConfigError with one line a mistake."""
-    runbook, mistakes = judge(read(name, base))
+    source = read(name, base)
+    runbook, mistakes = judge(source)
     if runbook is None or mistakes:
-        raise ConfigError("\n".join(mistakes))
+        lines = positions(source.text)
+        raise ConfigError(
+            "\n".join(f"{where(source.name, line_of(path, lines))}: {words}" for path, words in mistakes)
+        )
     return runbook
 
 
-def judge(source: Source) -> tuple[Runbook | None, list[str]]:
-    """The runbook, None when it has another shape, and its mistakes as ``file:line: sentence``."""
+Mistake = tuple[Place, str]
+"""Where in the data, and a sentence."""
+
+
+def judge(source: Source) -> tuple[Runbook | None, list[Mistake]]:
+    """The runbook, None when it has another shape, and its mistakes."""
     try:
         runbook = Runbook.model_validate(source.data)
     except ValidationError as error:
-        return None, [explain(problem, source.text, source.name, Runbook) for problem in error.errors()]
-    lines = positions(source.text)
-    return runbook, [
-        f"{where(source.name, line_of(path, lines))}: {sentence}"
-        for path, sentence in _contradictions(runbook)
-    ]
-
-
-Mistake = tuple[tuple[str | int, ...], str]
+        return None, [mistake(problem, Runbook) for problem in error.errors()]
+    return runbook, list(_contradictions(runbook))
 
 
 def _contradictions(runbook: Runbook) -> Iterator[Mistake]:
@@ -175,7 +184,7 @@ def _templates(runbook: Runbook) -> Iterator[Mistake]:
             )
 
 
-def steps(runbook: Runbook) -> Iterator[tuple[tuple[str | int, ...], Step]]:
+def steps(runbook: Runbook) -> Iterator[tuple[Place, Step]]:
     """Every step with its path in the file."""
     for number, scenario in enumerate(runbook.scenarios):
         for part, several in (("diagnosis", scenario.diagnosis), ("mitigation", scenario.mitigation)):
@@ -213,9 +222,13 @@ def _step(step: Step) -> Iterator[str]:
 def fill(data: dict[str, Any], base: Path) -> None:
     """Add what the runbook ``data["runbook"]`` knows and the configuration does not say. Raises ConfigError.
 
-    Nothing that is written there is changed: a section, or a key of a server or service, stays as it is.
+    Nothing that is written there is changed: a section, or a key of a server or service, stays as it is. Only
+    the path of a runbook file is made absolute.
     """
-    runbook = load_runbook(data["runbook"], base)
+    name = data["runbook"]
+    runbook = load_runbook(name, base)
+    if is_file(name):
+        data["runbook"] = str(locate(name, base).absolute())
     for cluster in _tables(data.get("kubernetes")):
         if runbook.namespace:
             cluster.setdefault("namespaces", [runbook.namespace])

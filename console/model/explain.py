@@ -31,16 +31,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def explain(problem: Mapping[str, Any], text: str, name: str, root: type[BaseModel]) -> str:
     """One line about one error of pydantic in ``text``, the content of the file ``name``."""
+    path, sentence = mistake(problem, root)
+    return f"{where(name, line_of(path, positions(text)))}: {sentence}"
+
+
+def mistake(problem: Mapping[str, Any], root: type[BaseModel]) -> tuple[Path, str]:
+    """Where in the data an error of pydantic is, and what is wrong there."""
     path: Path = tuple(part for part in problem["loc"] if part != "__root__")
     key = ".".join(str(part) for part in path)
     if problem["type"] == "extra_forbidden":
-        message = f"unknown key {key!r}{nearest(str(path[-1]), fields_at(root, path[:-1]))}"
-    elif problem["type"] == "missing":
-        message = f"{key!r} is missing"
-    else:
-        words = problem["msg"].removeprefix("Value error, ")
-        message = f"{key!r}: {words[:1].lower()}{words[1:]}"
-    return f"{where(name, line_of(path, positions(text)))}: {message}"
+        return path, f"unknown key {key!r}{nearest(str(path[-1]), fields_at(root, path[:-1]))}"
+    if problem["type"] == "missing":
+        return path, f"{key!r} is missing"
+    words = problem["msg"].removeprefix("Value error, ")
+    return path, f"{key!r}: {words[:1].lower()}{words[1:]}"
 
 
 def where(name: str, line: int | None) -> str:
