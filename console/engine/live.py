@@ -6,10 +6,9 @@ Only this module joins them to an engine, so that the watch path has none of the
 from __future__ import annotations
 
 import asyncio
-import getpass
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,13 @@ from console.engine.ports import PlanError
 from console.engine.record import WatchedTimeline
 from console.incident.record import declare, refresh
 from console.model.clock import Clock
-from console.timeline.entry import Entry, Kind, Source
+from console.timeline.entry import Entry, Kind, Source, format_time, parse_time
 from console.timeline.recorder import Recorder
-
 
 _PROBE_EVERY = 10.0
 """Seconds between probes of the sinks."""
+_LED_TO_IT = timedelta(hours=1)
+"""How far back the standby record is part of an incident's story."""
 
 
 class RecordedTimeline(WatchedTimeline):
@@ -77,9 +77,7 @@ class RecordedTimeline(WatchedTimeline):
         """Declare an incident, or change the severity of the open one. Raises TimelineError."""
         label = f"SEV{severity}"
         if self.incident is None:
-            await asyncio.to_thread(
-                declare, self.recorder, label, title, lead=getpass.getuser(), drill=self._drill
-            )
+            await asyncio.to_thread(self._open, label, title)
         else:
             before = f"SEV{self.incident.severity}"
             data = {"severity": label, "before": before}
@@ -87,6 +85,20 @@ class RecordedTimeline(WatchedTimeline):
             await asyncio.to_thread(self.recorder.record, "incident.severity", text, data=data)
             await asyncio.to_thread(refresh, self.state_dir, self.incident.id, self.recorder.spool)
         self.look_again()
+
+    def _open(self, label: str, title: str) -> None:
+        """Declare, and take along what led to it: the changes and notes of the standby record's last hour."""
+        since = format_time(self.clock.now() - _LED_TO_IT)
+        before = [entry for entry in self.entries if entry.kind in ("change", "note") and entry.ts >= since]
+        declare(self.recorder, label, title, lead=self.recorder.identity.user, drill=self._drill)
+        for entry in before:
+            self.recorder.record(
+                entry.kind,
+                entry.text,
+                source=entry.source,
+                data={**entry.data, "standby": entry.id, "by": entry.user},
+                occurred_at=parse_time(entry.occurred_at),
+            )
 
 
 def live_engine(config: Config, clock: Clock, state_dir: Path) -> Engine:
