@@ -1,4 +1,5 @@
-"""A simulated Kubernetes cluster: an API over HTTP that kubectl takes for real, and the controllers behind it.
+"""A simulated Kubernetes cluster: an API over HTTP that kubectl takes for real, and the controllers behind
+it.
 
 A short tour for those who write drills and tests::
 
@@ -19,20 +20,22 @@ A short tour for those who write drills and tests::
         server.counts()[("watch", "pods")]; server.requests[-1].status
 
 `Cluster(clock, rng, behaviour, utilisation=…, metrics=True, history=10_000, node_count=3)`
-    Objects: `create`, `get`, `list`, `patch`, `delete`, `scale`, `exists`, `entry`. They raise `ApiError`, whose
-    `code`, `reason` and `status()` are those of the API. Scenario helpers: `add_namespace`, `add_node`,
-    `set_node_ready`, `event`, `write_log`, `crash`, `pods_of`, `admit`, `expire_history`; `users.add(User(…))`,
-    `users.revoke(name)`; `metrics_available = False` takes the metrics API away; `behaviour = …` exchanges it.
-    Time: `tick`, `advance`, `settle`, `await run(interval)`. Volume: `populate(10_000, namespaces=…)`,
-    `churn(rate)`. `store.listeners.append(f)` hears every change as a `store.Event`.
+    Objects: `create`, `get`, `list`, `patch`, `delete`, `scale`, `exists`, `entry`. They raise `ApiError`,
+    whose `code`, `reason` and `status()` are those of the API. Scenario helpers: `add_namespace`, `add_node`,
+    `set_node_ready`, `event`, `write_log`, `crash`, `pods_of`, `admit`, `expire_history`;
+    `users.add(User(…))`, `users.revoke(name)`; `metrics_available = False` takes the metrics API away;
+    `behaviour = …` exchanges it. Time: `tick`, `advance`, `settle`, `await run(interval)`. Volume:
+    `populate(10_000, namespaces=…)`, `churn(rate)`. `store.listeners.append(f)` hears every change as a
+    `store.Event`.
 `Behaviour`
     Subclass it: `start(container)`, `state(container, age)`, `logs(container, since, until)`, `job`,
     `stop_seconds` decide what a `Container` does (its image, env, resources, labels, workload, restarts).
 `Utilisation`
-    `(namespace, kind, name, "cpu") -> per cent or None`, for autoscalers; by default from the behaviour's cpu.
+    `(namespace, kind, name, "cpu") -> per cent or None`, for autoscalers; by default from the behaviour's
+    cpu.
 `ApiServer(cluster, port=0, tick=0.1, version="1.36.2", certificate=…, key=…, ca=…)`
-    `url`, `kubeconfig(user)`, `write_kubeconfig(path, user)`, `requests`, `counts()`, `faults`, `hub`; `stop()` and
-    `start()` make an outage. Tokens: `admin-token`, `viewer-token`; anything else is a 401.
+    `url`, `kubeconfig(user)`, `write_kubeconfig(path, user)`, `requests`, `counts()`, `faults`, `hub`;
+    `stop()` and `start()` make an outage. Tokens: `admin-token`, `viewer-token`; anything else is a 401.
 `Faults`
     `fail(status, match, times=, message=, retry_after=)`, `malformed`, `hang`, `reset`, `slow(seconds)`,
     `cut_watch(after_events=, status=)`, `remove(fault)`, `clear()`; `Match(method=, path=, verb=, user=)`.

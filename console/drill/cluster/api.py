@@ -52,7 +52,8 @@ Admission = Callable[[Resource, Obj, Obj | None], None]
 
 
 class Api:
-    """Writes to the store, as an API server lets them through. `admission` hooks may refuse with an ApiError."""
+    """Writes to the store, as an API server lets them through. `admission` hooks may refuse with an
+    ApiError."""
 
     def __init__(self, store: Store, clock: Clock, rng: random.Random) -> None:
         self.store = store
@@ -78,7 +79,8 @@ class Api:
         given = meta.get("namespace")
         if resource.namespaced and given and namespace and given != namespace:
             raise errors.bad_request(
-                f"the namespace of the provided object does not match the namespace sent on the request: {given} != {namespace}"
+                "the namespace of the provided object does not match the namespace sent on the request:"
+                f" {given} != {namespace}"
             )
         if meta.get("resourceVersion"):
             raise errors.bad_request("resourceVersion should not be set on objects to be created")
@@ -162,8 +164,8 @@ class Api:
         result.setdefault("metadata", {}).setdefault("name", name)
         try:
             obj, warnings = self._intake(resource, result, call)
-        except _UnknownFields as unknown:
-            raise _strict_patch_error(result, unknown) from None
+        except errors.UnknownFieldsError as unknown:
+            raise unknown.of_patch(result) from None
         return self._store_next(resource, old, obj, call, sub, warnings)
 
     def _intake(self, resource: Resource, body: Any, call: Call) -> tuple[Obj, tuple[str, ...]]:
@@ -172,14 +174,14 @@ class Api:
             raise errors.bad_request("couldn't get version/kind; json parse error: the body is not an object")
         for field, expected in (("kind", resource.kind), ("apiVersion", resource.api_version)):
             if body.get(field, expected) != expected:
-                message = f"the object provided is unrecognized (must be of type {resource.kind}): {body.get(field)!r}"
-                raise errors.bad_request(message)
+                wanted = f"(must be of type {resource.kind})"
+                raise errors.bad_request(f"the object provided is unrecognized {wanted}: {body.get(field)!r}")
         pruner = Pruner(resource.kind, resource.version)
         obj: Obj = pruner.prune(body, of(resource.schema))
         obj = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
         warnings: tuple[str, ...] = ()
         if pruner.unknown and call.field_validation == "Strict":
-            raise _UnknownFields(resource, pruner.unknown)
+            raise errors.UnknownFieldsError(resource.kind, resource.version, pruner.unknown)
         if call.field_validation == "Warn":
             warnings = tuple(f'unknown field "{path}"' for path in pruner.unknown)
         return clone(convert.to_storage(resource, obj)), warnings
@@ -364,26 +366,6 @@ class Api:
     def finish(self, resource: Resource, old: Entry) -> None:
         """Take an object out of the store, whatever its grace period and finalizers."""
         self.store.remove(resource.table, old)
-
-
-class _UnknownFields(ApiError):
-    """The 400 of strict field validation; a patch turns it into a 422."""
-
-    def __init__(self, resource: Resource, unknown: list[str]) -> None:
-        self.text = ", ".join(f'unknown field "{path}"' for path in unknown)
-        message = (
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}:'
-            f" strict decoding error: {self.text}"
-        )
-        super().__init__(400, "BadRequest", message)
-
-
-def _strict_patch_error(result: Obj, unknown: _UnknownFields) -> ApiError:
-    shown = msgspec.json.encode(result).decode()
-    quoted = msgspec.json.encode(shown).decode()
-    message = f"Invalid value: {quoted}: strict decoding error: {unknown.text}"
-    details = {"causes": [{"reason": "FieldValueInvalid", "message": message, "field": "patch"}]}
-    return ApiError(422, "Invalid", f' "" is invalid: patch: {message}', details)
 
 
 def _finished(resource: Resource, obj: Obj) -> bool:

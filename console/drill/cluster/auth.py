@@ -48,10 +48,12 @@ def _in(value: str, allowed: Iterable[str]) -> bool:
 VIEW: Final = (
     Rule(READ, ("",), (
         "configmaps", "endpoints", "persistentvolumeclaims", "persistentvolumeclaims/status", "pods",
-        "replicationcontrollers", "replicationcontrollers/scale", "serviceaccounts", "services", "services/status",
+        "replicationcontrollers", "replicationcontrollers/scale", "serviceaccounts", "services",
+        "services/status",
     )),
     Rule(READ, ("",), (
-        "bindings", "limitranges", "namespaces/status", "pods/log", "pods/status", "replicationcontrollers/status",
+        "bindings", "limitranges", "namespaces/status", "pods/log", "pods/status",
+        "replicationcontrollers/status",
         "resourcequotas", "resourcequotas/status",
     )),
     Rule(READ, ("",), ("namespaces",)),
@@ -74,7 +76,8 @@ BASIC: Final = (
     Rule(("create",), ("authorization.k8s.io",), ("selfsubjectaccessreviews", "selfsubjectrulesreviews")),
     Rule(("create",), ("authentication.k8s.io",), ("selfsubjectreviews",)),
     Rule(("get",), urls=(
-        "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version",
+        "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz",
+        "/version",
         "/version/",
     )),
     Rule(("get",), urls=("/healthz", "/livez", "/readyz", "/version", "/version/")),
@@ -83,7 +86,8 @@ ADMIN: Final = (Rule(("*",), ("*",), ("*",)), Rule(("*",), urls=("*",)))
 
 
 class User(msgspec.Struct, frozen=True):
-    """A user with a bearer token. `namespaces` limits the rules to some namespaces; empty is the whole cluster."""
+    """A user with a bearer token. `namespaces` limits the rules to some namespaces; empty is the whole
+    cluster."""
 
     name: str
     token: str
@@ -111,7 +115,7 @@ class User(msgspec.Struct, frozen=True):
 
 ADMIN_USER: Final = User("admin", "admin-token", ("system:masters",), ADMIN)
 VIEWER: Final = User("viewer", "viewer-token", ("viewers",), VIEW)
-EXPIRED_TOKEN: Final = "expired-token"
+EXPIRED_TOKEN: Final = "expired-token"  # noqa: S105
 
 
 class Users:
@@ -137,7 +141,8 @@ class Users:
         return next((user.token for user in self._by_token.values() if user.name == name), EXPIRED_TOKEN)
 
     def authenticate(self, header: str, anonymous: str = "") -> User:
-        """Return the user of an Authorization header, or `anonymous` when there is no header. Raises the 401."""
+        """Return the user of an Authorization header, or `anonymous` when there is no header. Raises the
+        401."""
         if not header and anonymous:
             return self.named(anonymous)
         scheme, _, token = header.partition(" ")

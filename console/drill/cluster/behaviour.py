@@ -15,9 +15,9 @@ from console.drill.cluster import quantity
 class Container(msgspec.Struct, frozen=True):
     """One run of one container, as its behaviour sees it.
 
-    Memory in bytes, processor in cores; a limit is None when there is none, a request 0. `workload` is the name
-    of the Deployment, StatefulSet, DaemonSet or Job (the pod's own name for a bare pod). `restarts` counts the
-    earlier runs of this container; `started` is unix seconds.
+    Memory in bytes, processor in cores; a limit is None when there is none, a request 0. `workload` is the
+    name of the Deployment, StatefulSet, DaemonSet or Job (the pod's own name for a bare pod). `restarts`
+    counts the earlier runs of this container; `started` is unix seconds.
     """
 
     namespace: str
@@ -40,7 +40,8 @@ class Container(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """How a container comes up. Seconds; a `pull_error` text makes ErrImagePull and ImagePullBackOff of it."""
+    """How a container comes up. Seconds; a `pull_error` text makes ErrImagePull and ImagePullBackOff of
+    it."""
 
     create_seconds: float = 0.5
     pull_seconds: float = 0.5
@@ -51,9 +52,9 @@ class Start(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, frozen=True):
     """What a running container does at an age.
 
-    `exit_code` ends it (0 is Completed, others are Error) with `reason` and `message` if given; `last_words` are
-    log lines written at the end. `memory` above the container's limit is OOMKilled. `memory` in bytes, `cpu` in
-    cores. `not_ready` is the text of the failed readiness probe.
+    `exit_code` ends it (0 is Completed, others are Error) with `reason` and `message` if given; `last_words`
+    are log lines written at the end. `memory` above the container's limit is OOMKilled. `memory` in bytes,
+    `cpu` in cores. `not_ready` is the text of the failed readiness probe.
     """
 
     ready: bool = True
@@ -115,10 +116,11 @@ class Behaviour:
     def logs(self, container: Container, since: float, until: float) -> Sequence[LogLine]:
         """Return what a container writes between two ages, `since` excluded: a line every five seconds."""
         first, last = math.floor(since / 5) + 1, math.floor(until / 5)
+        head = f"level=info pod={container.pod} container={container.name}"
         return [
             LogLine(
                 n * 5.0,
-                f'level=info pod={container.pod} container={container.name} seq={n} msg="handled request" status=200 ms={n * 7 % 91}'.encode(),
+                f'{head} seq={n} msg="handled request" status=200 ms={n * 7 % 91}'.encode(),
             )
             for n in range(first, last + 1)
         ]

@@ -1,7 +1,7 @@
 """Many quiet pods at once, and their churn.
 
-Quiet objects are complete and consistent but no controller works on them until somebody changes one of them: then
-the whole workload wakes up and is controlled like any other.
+Quiet objects are complete and consistent but no controller works on them until somebody changes one of them:
+then the whole workload wakes up and is controlled like any other.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Quiet:
         self._pods += pods
 
     def ignores(self, event: Event) -> bool:
-        """Return whether no controller needs to hear of a change; a change from outside wakes its workload."""
+        """Return whether no controller needs to hear of a change; a change from outside wakes its
+        workload."""
         root = self._roots.get(event.entry.uid)
         if root is None:
             return False
@@ -134,7 +135,8 @@ def populate(
     per_workload: int = 20,
     nodes: int | None = None,
 ) -> None:
-    """Add `pods` running pods in Deployments of `per_workload`, spread over `namespaces` called `<prefix>-<n>`.
+    """Add `pods` running pods in Deployments of `per_workload`, spread over `namespaces` called
+    `<prefix>-<n>`.
 
     `nodes` (default: one for every hundred pods) are added as well. Each pod is some 6 KB of JSON.
     """
@@ -218,7 +220,8 @@ def _pod_template(cluster: Cluster, namespace: str, replica_set: Obj) -> tuple[s
         "startTime": now,
         "containerStatuses": [
             {
-                "name": "app", "state": {"running": {"startedAt": now}}, "lastState": {}, "ready": True, "restartCount": 0,
+                "name": "app", "state": {"running": {"startedAt": now}}, "lastState": {}, "ready": True,
+                "restartCount": 0,
                 "image": image, "imageID": f"{image}@sha256:{'ab' * 32}", "containerID": f"containerd://{_CONTAINER}",
                 "started": True, "allocatedResources": spec["containers"][0]["resources"]["requests"],
             }

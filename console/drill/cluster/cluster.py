@@ -29,8 +29,8 @@ Objects = list[Obj]
 class Cluster:
     """A Kubernetes cluster in memory.
 
-    Everything happens in `tick` (or `run`, `advance`), in the thread that calls it; nothing is thread-safe. With
-    a `ManualClock` and a seeded `rng` a run is repeatable to the byte.
+    Everything happens in `tick` (or `run`, `advance`), in the thread that calls it; nothing is thread-safe.
+    With a `ManualClock` and a seeded `rng` a run is repeatable to the byte.
     """
 
     def __init__(
@@ -132,7 +132,8 @@ class Cluster:
     # Objects
 
     def resource(self, kind: str | Mapping[str, Any]) -> Resource:
-        """Return the resource of a name (`Deployment`, `deploy`, `deployments`) or of an object. Raises KeyError."""
+        """Return the resource of a name (`Deployment`, `deploy`, `deployments`) or of an object. Raises
+        KeyError."""
         if isinstance(kind, str):
             return find(kind)
         known = BY_KIND.get((kind.get("apiVersion", ""), kind.get("kind", "")))
@@ -290,7 +291,8 @@ class Cluster:
         self.store.expire()
 
     def admit(self, hook: Callable[[Resource, Obj, Obj | None], None]) -> None:
-        """Add an admission hook: it gets resource, new and old object, may change the new or raise ApiError."""
+        """Add an admission hook: it gets resource, new and old object, may change the new or raise
+        ApiError."""
         self.api.admission.append(hook)
 
     def entry(self, kind: str, name: str, namespace: str = "default") -> Entry:

@@ -1,4 +1,5 @@
-"""What the server tells about itself: /version, /api, /apis (also aggregated), OpenAPI as far as kubectl needs it."""
+"""What the server tells about itself: /version, /api, /apis (also aggregated), OpenAPI as far as kubectl
+needs it."""
 
 from __future__ import annotations
 
@@ -200,7 +201,8 @@ def hash_of(text: str) -> str:
 
 
 def openapi(name: str) -> Obj | None:
-    """Return one specification of /openapi/v3: the write operations and the query parameters they understand."""
+    """Return one specification of /openapi/v3: the write operations and the query parameters they
+    understand."""
     paths: Obj = {}
     parameters = [
         {"name": parameter, "in": "query", "schema": {"type": "string", "uniqueItems": True}}

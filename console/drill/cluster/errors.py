@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 
 class ApiError(Exception):
     """A request that the API server refuses: an HTTP code and the `Status` body that goes with it."""
@@ -84,8 +86,8 @@ def conflict(plural: str, group: str, name: str) -> ApiError:
 def precondition(kind: str, name: str, field: str, wanted: str, found: str) -> ApiError:
     """409 for a delete whose `preconditions` do not hold; `field` is `UID` or `ResourceVersion`."""
     message = (
-        f'Operation cannot be fulfilled on {kind} "{name}": the {field} in the precondition ({wanted}) does not'
-        f" match the {field} in record ({found}). The object might have been "
+        f'Operation cannot be fulfilled on {kind} "{name}": the {field} in the precondition ({wanted})'
+        f" does not match the {field} in record ({found}). The object might have been "
         + ("deleted and then recreated" if field == "UID" else "modified")
     )
     return ApiError(409, "Conflict", message, {"name": name, "kind": kind})
@@ -150,7 +152,8 @@ def forbidden(user: str, verb: str, group: str, resource: str, namespace: str, n
     plural = resource.partition("/")[0]
     scope = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     what = qualified(plural, group) + (f' "{name}"' if name else "")
-    message = f'{what} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group "{group}" {scope}'
+    deed = f'cannot {verb} resource "{resource}" in API group "{group}" {scope}'
+    message = f'{what} is forbidden: User "{user}" {deed}'
     return ApiError(403, "Forbidden", message, _details(name, group, plural))
 
 
@@ -204,3 +207,19 @@ def apply_conflict(conflicts: Sequence[tuple[str, str]]) -> ApiError:
         for manager, path in conflicts
     ]
     return ApiError(409, "Conflict", message, {"causes": causes})
+
+
+class UnknownFieldsError(ApiError):
+    """The 400 of strict field validation."""
+
+    def __init__(self, kind: str, version: str, unknown: Sequence[str]) -> None:
+        self._text = "strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in unknown)
+        message = f'{kind} in version "{version}" cannot be handled as a {kind}: {self._text}'
+        super().__init__(400, "BadRequest", message)
+
+    def of_patch(self, result: Mapping[str, Any]) -> ApiError:
+        """Return the 422 that a patch leads to, with the whole patched object in it."""
+        quoted = msgspec.json.encode(msgspec.json.encode(result).decode()).decode()
+        message = f"Invalid value: {quoted}: {self._text}"
+        details = {"causes": [{"reason": "FieldValueInvalid", "message": message, "field": "patch"}]}
+        return ApiError(422, "Invalid", f' "" is invalid: patch: {message}', details)

@@ -92,7 +92,8 @@ class Match(msgspec.Struct, frozen=True):
 
 
 class Faults:
-    """The failures in force. Each method returns its Fault, whose `hits` can be read; `remove` or `clear` ends it."""
+    """The failures in force. Each method returns its Fault, whose `hits` can be read; `remove` or `clear`
+    ends it."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -135,7 +136,8 @@ class Faults:
     def cut_watch(
         self, match: Match = Match(), *, after_events: int = 0, times: int | None = 1, status: int = 0
     ) -> Fault:
-        """Break watches off after some events: the connection ends in mid-stream, or with an ERROR of `status`."""
+        """Break watches off after some events: the connection ends in mid-stream, or with an ERROR of
+        `status`."""
         return self._add("cut", match, times=times, events=after_events, status=status)
 
     def remove(self, fault: Fault) -> None:

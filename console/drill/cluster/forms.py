@@ -17,7 +17,8 @@ JSON: Final = "application/json"
 
 
 class Form(msgspec.Struct, frozen=True):
-    """What the client wants: `kind` is full, table or partial; `include` of a Table is None, Metadata or Object."""
+    """What the client wants: `kind` is full, table or partial; `include` of a Table is None, Metadata or
+    Object."""
 
     kind: str = "full"
     include: str = "Metadata"
@@ -148,7 +149,8 @@ def many(resource: Resource, entries: list[Entry], meta: Obj, form: Form, now: d
 def frame(resource: Resource, event: Event, kind: str, form: Form, now: datetime, *, first: bool) -> bytes:
     """Return a watch event as one line; encoded once for all watchers that want the same.
 
-    `kind` may differ from the event's own: what leaves a selector is DELETED for its watcher, in its old state.
+    `kind` may differ from the event's own: what leaves a selector is DELETED for its watcher, in its old
+    state.
     """
     left = kind == "DELETED" and event.type != "DELETED"
     heads = first and form.kind == "table"

@@ -122,12 +122,14 @@ class Handlers:
         if info.subresource == "scale":
             return self.scale
         table: dict[str, Callable[[Request], Awaitable[web.StreamResponse]]] = {
-            "get": self.get, "list": self.list, "watch": self.watch, "create": self.create, "update": self.update,
+            "get": self.get, "list": self.list, "watch": self.watch, "create": self.create,
+            "update": self.update,
             "patch": self.patch, "delete": self.delete, "deletecollection": self.delete_collection,
         }  # fmt: skip
         assert info.resource is not None
         allowed = ("get", "update", "patch") if info.subresource else info.resource.verbs
-        if info.verb not in table or info.verb not in allowed or (info.verb == "create" and info.name):
+        of_one = info.verb in ("get", "update", "patch", "delete")
+        if info.verb not in table or info.verb not in allowed or of_one != bool(info.name):
             raise errors.method_not_allowed()
         return table[info.verb]
 

@@ -24,7 +24,8 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Run:
-    """The log of one run of a container, from its start to its end (`ended`, unix seconds, None while it runs)."""
+    """The log of one run of a container, from its start to its end (`ended`, unix seconds, None while it
+    runs)."""
 
     def __init__(self, container: Container) -> None:
         self.container = container

@@ -13,7 +13,8 @@ from console.drill.cluster.schema import Obj, Type, item_key
 Fields = dict[str, Any]
 
 _UNMANAGED: Final = frozenset({
-    "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink",
+    "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields",
+    "selfLink",
     "deletionTimestamp", "deletionGracePeriodSeconds",
 })  # fmt: skip
 
@@ -49,7 +50,7 @@ def _token(kind: Type, item: Any) -> str:
 
 
 def _children(value: Any, shape: Type | None) -> dict[str, tuple[Any, Type | None]] | None:
-    """Return what is below a value, by token; None when it is a leaf."""
+    """Return what is below a value, by part; None when it is a leaf."""
     if shape is None or shape.atomic or shape.kind == "scalar" or not value:
         return None
     if shape.kind in ("struct", "map"):
@@ -72,14 +73,14 @@ def compare(old: Any, new: Any, shape: Type | None) -> tuple[Fields | None, Fiel
         return ({} if new is not _ABSENT else None), ({} if new is _ABSENT else None)
     changed: Fields = {}
     removed: Fields = {}
-    for token in {**(below_old or {}), **(below_new or {})}:
-        before, kind = (below_old or {}).get(token, (_ABSENT, None))
-        after, kind_after = (below_new or {}).get(token, (_ABSENT, None))
-        plus, minus = compare(before, after, kind_after or kind)
+    for part in {**(below_old or {}), **(below_new or {})}:
+        before, kind = (below_old or {}).get(part, (_ABSENT, None))
+        after, kind_after = (below_new or {}).get(part, (_ABSENT, None))
+        plus, gone = compare(before, after, kind_after or kind)
         if plus is not None:
-            changed[token] = plus
-        if minus is not None:
-            removed[token] = minus
+            changed[part] = plus
+        if gone is not None:
+            removed[part] = gone
     if old is _ABSENT:
         return ({".": {}, **changed} if changed else {}), None
     if new is _ABSENT:
@@ -103,15 +104,15 @@ def _member(node: Fields) -> bool:
 
 def _combine(left: Fields, right: Fields, rule: Callable[[bool, bool], bool]) -> Fields | None:
     children: Fields = {}
-    for token in {**left, **right}:
-        if token != ".":
-            one, two = left.get(token), right.get(token)
+    for part in {**left, **right}:
+        if part != ".":
+            one, two = left.get(part), right.get(part)
             if two is None and one is not None and rule(True, False):
-                children[token] = one
+                children[part] = one
                 continue
             merged = _combine_child(one, two, rule)
             if merged is not None:
-                children[token] = merged
+                children[part] = merged
     return children or None
 
 
@@ -161,7 +162,7 @@ def _entry(
 
 
 def _sorted(fields: Fields) -> Fields:
-    return {token: _sorted(fields[token]) for token in sorted(fields)}
+    return {part: _sorted(fields[part]) for part in sorted(fields)}
 
 
 def _arrange(entries: list[Obj]) -> list[Obj]:
@@ -198,7 +199,7 @@ def fields_of(value: Any, shape: Type | None, *, item: bool = False) -> Fields:
     below = _children(value, shape)
     if not below:
         return {}
-    tree = {token: fields_of(inner, kind, item=token[0] == "k") for token, (inner, kind) in below.items()}
+    tree = {part: fields_of(inner, kind, item=part[0] == "k") for part, (inner, kind) in below.items()}
     return {".": {}, **tree} if item else tree
 
 
@@ -255,20 +256,18 @@ def _leaf_gone(node: Fields, value: Any, shape: Type | None) -> bool:
     below = _children(value, shape)
     if not below:
         return True
-    return all(
-        token in node and _leaf_gone(node[token], inner, kind) for token, (inner, kind) in below.items()
-    )
+    return all(part in node and _leaf_gone(node[part], inner, kind) for part, (inner, kind) in below.items())
 
 
 def _paths(fields: Fields, path: str = "") -> Iterator[str]:
-    for token, node in fields.items():
-        if token == ".":
+    for part, node in fields.items():
+        if part == ".":
             continue
-        text = token[2:]
-        if token.startswith("k:"):
+        text = part[2:]
+        if part.startswith("k:"):
             pairs = json.loads(text)
             text = "[" + ",".join(f"{key}={json.dumps(value)}" for key, value in pairs.items()) + "]"
-        elif token.startswith("v:"):
+        elif part.startswith("v:"):
             text = f"[={text}]"
         else:
             text = "." + text
@@ -289,7 +288,7 @@ def apply(
     identity = (manager, "Apply", api_version, "")
     own: Fields = next((entry["fieldsV1"] for entry in entries if _identity(entry) == identity), {})
     others = [entry for entry in entries if _identity(entry) != identity]
-    wanted = fields_of(managed_part(applied), shape)
+    wanted = fields_of({name: value for name, value in managed_part(applied).items() if value != {}}, shape)
     base = managed_part(live)
     target = merge(base, managed_part(applied), shape)
     changed, _ = compare(base, target, shape)
@@ -308,7 +307,8 @@ def apply(
     for entry in others:
         abandoned = minus(abandoned, entry["fieldsV1"])
     target = drop(target, abandoned, shape)
-    fixed = {name: value for name, value in live.get("metadata", {}).items() if name in _UNMANAGED}
+    known = live.get("metadata") or applied["metadata"]
+    fixed = {name: value for name, value in known.items() if name in _UNMANAGED}
     merged: Obj = {**target, "metadata": {**fixed, **target.get("metadata", {})}}
     result.append(_entry(manager, "Apply", api_version, time, wanted, ""))
     merged["metadata"]["managedFields"] = _arrange(result)

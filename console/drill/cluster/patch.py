@@ -59,7 +59,7 @@ def _tokens(path: str) -> list[str]:
 
 
 def _index(items: Sequence[Any], token: str, *, end: bool = False) -> int:
-    if end and token == "-":
+    if end and token == "-":  # noqa: S105
         return len(items)
     if not token.isdigit() or (len(token) > 1 and token[0] == "0"):
         raise IndexError(token)

@@ -68,6 +68,11 @@ def kibibytes(value: float) -> str:
     return f"{round(value / 1024)}Ki"
 
 
+def size(value: float) -> str:
+    """Print bytes in the biggest binary unit that keeps them whole."""
+    return canonical(f"{round(value / 1024)}Ki") if value % 1024 == 0 and value else canonical(round(value))
+
+
 def amount(text: object) -> float:
     """Return `parse(text)`, or 0 for something absent."""
     return parse(text) if isinstance(text, (str, int, float)) else 0.0

@@ -15,7 +15,8 @@ METRICS_GROUP: Final = "metrics.k8s.io"
 
 
 class Info(msgspec.Struct, frozen=True):
-    """A request taken apart. `resource` is None for a path that is no resource; `plural` names it for RBAC."""
+    """A request taken apart. `resource` is None for a path that is no resource; `plural` names it for
+    RBAC."""
 
     verb: str
     path: str
@@ -77,7 +78,8 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> Info:
 
 
 class Record:
-    """One request as it came in and what became of it. `at` is unix seconds; `status` 0 until it is answered."""
+    """One request as it came in and what became of it. `at` is unix seconds; `status` 0 until it is
+    answered."""
 
     __slots__ = ("at", "body", "info", "method", "path", "query", "status", "user", "user_agent")
 

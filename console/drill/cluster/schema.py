@@ -30,7 +30,8 @@ class Type(msgspec.Struct, frozen=True, eq=False):
     element: "Type | None" = None
 
     def field(self, name: str) -> "Type | None":
-        """Return the type of a field of a struct, or of any key of a map; None when there is no such field."""
+        """Return the type of a field of a struct, or of any key of a map; None when there is no such
+        field."""
         if self.kind == "map":
             return self.element
         text = _digest().types.get(self.name, {}).get(name)

@@ -39,10 +39,11 @@ class ApiServer:
     """Serves a cluster; an asynchronous context manager.
 
     `port` 0 takes a free one; after `stop` the same one is used again by `start`. `tick` is how often (real
-    seconds) the cluster's controllers run in the background, None leaves that to the caller. `certificate` and
-    `key` (PEM files) switch TLS on, `ca` is what clients are to trust. `anonymous` is the user of requests without
-    credentials: kubectl sends none over plain HTTP, so it is `admin` there and nobody (401) with TLS. `requests` is the log of requests,
-    `faults` breaks things, `hub.bookmark_seconds` sets how often bookmarks come.
+    seconds) the cluster's controllers run in the background, None leaves that to the caller. `certificate`
+    and `key` (PEM files) switch TLS on, `ca` is what clients are to trust. `anonymous` is the user of
+    requests without credentials: kubectl sends none over plain HTTP, so it is `admin` there and nobody (401)
+    with TLS. `requests` is the log of requests, `faults` breaks things, `hub.bookmark_seconds` sets how often
+    bookmarks come.
     """
 
     def __init__(
@@ -192,8 +193,7 @@ class ApiServer:
             self._authorize(user, info)
             if info.is_resource:
                 request = Request(http, info, user, record)
-                response = await self._handlers.find(info, http.method)(request)
-                return response
+                return await self._handlers.find(info, http.method)(request)
         else:
             await self._break(http, record)
         return await self._meta(http)

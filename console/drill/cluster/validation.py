@@ -30,9 +30,9 @@ _SUBDOMAIN_TEXT: Final = (
     " '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 _LABEL_TEXT: Final = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end"
-    " with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is"
-    " '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+    "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "
+    "used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
 _NAME_TEXT: Final = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an"
@@ -40,9 +40,10 @@ _NAME_TEXT: Final = (
     " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 _VALUE_TEXT: Final = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start"
-    " and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for"
-    " validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or "
+    "'my_value',  or '12345', regex used for validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
 _NEGATIVE: Final = "must be greater than or equal to 0"
 _IMMUTABLE: Final = "field is immutable"
@@ -109,7 +110,7 @@ def _container(container: Mapping[str, Any], path: str, volumes: set[str]) -> li
         if not env.get("name"):
             causes.append(required(f"{path}.env[{i}].name"))
         elif not _ENV.match(env["name"]):
-            why = "a valid environment variable name must consist only of printable ASCII characters other than '='"
+            why = "a valid environment variable name must consist only of printable ASCII characters but '='"
             causes.append(invalid_value(f"{path}.env[{i}].name", env["name"], why))
         if env.get("value") and env.get("valueFrom"):
             causes.append(
@@ -166,10 +167,8 @@ def pod_spec(spec: Mapping[str, Any], path: str, restart: tuple[str, ...] = ("Al
 
 def _workload(obj: Obj, old: Obj | None, kind: str) -> list[Cause]:
     spec = obj.get("spec") or {}
-    causes: list[Cause] = []
-    for name in ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
-        if spec.get(name, 0) < 0:
-            causes.append(invalid_value(f"spec.{name}", spec[name], _NEGATIVE))
+    counts = ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
+    causes = [invalid_value(f"spec.{one}", spec[one], _NEGATIVE) for one in counts if spec.get(one, 0) < 0]
     template = spec.get("template") or {}
     selector = spec.get("selector")
     if not selector:
@@ -234,10 +233,10 @@ def _pod(obj: Obj, old: Obj | None) -> list[Cause]:
 
     if fixed(spec) != fixed(old["spec"]):
         why = (
-            "pod updates may not change fields other than `spec.containers[*].image`,"
-            "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to"
-            " existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was"
-            " previously negative)"
+            "pod updates may not change fields other than `spec.containers[*].image`,`spec.initCon"
+            "tainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to "
+            "existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 "
+            "if it was previously negative)"
         )
         return [forbidden_field("spec", why)]
     return pod_spec(spec, "spec", ("Always", "OnFailure", "Never"))

@@ -17,7 +17,8 @@ _BACKLOG: Final = 50_000
 
 
 class Watcher:
-    """One watch: what it has still to be sent. `cut` asks it to end: "" not, "break" at once, else an ERROR line."""
+    """One watch: what it has still to be sent. `cut` asks it to end: "" not, "break" at once, else an ERROR
+    line."""
 
     def __init__(self, resource: Resource, choice: listing.Choice, form: Form, clock: Clock) -> None:
         self.resource = resource
@@ -129,7 +130,8 @@ class Hub:
     async def stream(
         self, watcher: Watcher, timeout: float, *, bookmarks: bool, limit: int | None
     ) -> AsyncIterator[bytes]:
-        """Yield batches of lines until the timeout (real seconds), the end of the watch, or `limit` events."""
+        """Yield batches of lines until the timeout (real seconds), the end of the watch, or `limit`
+        events."""
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout
         mark = loop.time() + self.bookmark_seconds

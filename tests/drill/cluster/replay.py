@@ -2,17 +2,20 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from console.drill.cluster import ApiServer, Cluster
+from tests.services import eventually_async
 
 HERE = Path(__file__).parent / "recordings"
 TOKENS = {"admin": "admin-token", "viewer": "viewer-token", "expired": "expired-token"}
 
-# Parts that cannot or need not be alike: hashes of builds, tokens of lists, what the recording's cluster added.
+# Parts that cannot or need not be alike: hashes of builds, tokens of lists, what the recording's cluster
+# added.
 IGNORED = re.compile(
     r"managedFields|\.annotations|\.storageVersionHash|metadata\.continue|remainingItemCount"
     r"|\.sources\[\d*\]\.configMap|openshift|\.ports|\.labels"
@@ -70,13 +73,16 @@ async def send(
     }
     if data is not None:
         sent["Content-Type"] = content_type
-    async with aiohttp.ClientSession() as session:
-        async with session.request(method, server.url + path, data=data, headers=sent) as response:
-            return Answer(response.status, response.headers, await response.read())
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, server.url + path, data=data, headers=sent) as response,
+    ):
+        return Answer(response.status, response.headers, await response.read())
 
 
 async def replay(server: ApiServer, name: str, **changes: str) -> tuple[dict[str, Any], Answer]:
-    """Send the request of a recording, with texts in path and body exchanged, and return it with the answer."""
+    """Send the request of a recording, with texts in path and body exchanged, and return it with the
+    answer."""
     recorded = load(name)
     request = recorded["request"]
     path, body = request["path"], request.get("body")
@@ -85,7 +91,8 @@ async def replay(server: ApiServer, name: str, **changes: str) -> tuple[dict[str
         path = path.replace(old, new)
         text = text.replace(old, new) if text is not None else None
     answer = await send(
-        server, request["method"], path, body=text, content_type=request.get("content_type", "application/json"),
+        server, request["method"], path, body=text, content_type=request.get("content_type",
+        "application/json"),
         user=request["as"], accept=request["accept"], headers=request.get("headers"),
     )  # fmt: skip
     return recorded["response"], answer
@@ -140,9 +147,47 @@ def deployment(
     }
 
 
+async def until(check: Callable[[], object], what: str) -> None:
+    """Wait until `check` gives something true."""
+
+    async def asked() -> object:
+        return check()
+
+    await eventually_async(asked, what)
+
+
 def prepared(cluster: Cluster) -> None:
     """Make what was there before the recordings: the namespace and its api-server."""
     cluster.add_namespace("production")
     cluster.create(
         deployment("api-server", 4, "registry.example/api:v1"), "production", manager="Python-urllib"
     )
+
+
+def condition(obj: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return a condition of an object."""
+    return next(one for one in obj["status"]["conditions"] if one["type"] == kind)
+
+
+def set_image(cluster: Cluster, image: str, name: str = "web") -> None:
+    """Change the image of a Deployment."""
+    change = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}}
+    cluster.patch("deploy", name, change, "production")
+
+
+def states(cluster: Cluster, name: str = "web") -> list[dict[str, Any]]:
+    """Return the container states of a workload's pods."""
+    return [
+        one["state"]
+        for pod in cluster.pods_of(name, "production")
+        for one in pod["status"].get("containerStatuses", [])
+    ]
+
+
+def reasons(cluster: Cluster, kind: str = "") -> dict[str, int]:
+    """Return how often each reason was given in events about a kind."""
+    found: dict[str, int] = {}
+    for event in cluster.list("events", "production"):
+        if kind in ("", event["involvedObject"]["kind"]):
+            found[event["reason"]] = found.get(event["reason"], 0) + event.get("count", 1)
+    return found

@@ -79,7 +79,7 @@ class Rig:
 
         async def full() -> bool:
             obj = self.cluster.get(kind, name, "production")
-            return obj["status"].get("readyReplicas") == obj["spec"]["replicas"]
+            return bool(obj["status"].get("readyReplicas") == obj["spec"]["replicas"])
 
         await eventually_async(full, f"{kind}/{name} is ready")
 
@@ -109,10 +109,19 @@ def test_get_and_describe(play: Play) -> None:
         rig.cluster.create(deployment("auth-service"), "production")
         await rig.ready("deploy", "auth-service")
         text = await rig.run("get", "pods", "-o", "wide")
-        assert (
-            text.splitlines()[0].split()
-            == "NAME READY STATUS RESTARTS AGE IP NODE NOMINATED NODE READINESS GATES".split()
-        )
+        assert text.splitlines()[0].split() == [
+            "NAME",
+            "READY",
+            "STATUS",
+            "RESTARTS",
+            "AGE",
+            "IP",
+            "NODE",
+            "NOMINATED",
+            "NODE",
+            "READINESS",
+            "GATES",
+        ]
         assert [line.split()[1:4] for line in text.splitlines()[1:]] == [["1/1", "Running", "0"]] * 3
         assert "deployment.apps/auth-service   3/3     3            3" in await rig.run("get", "all")
         assert "registry.example/auth:v1" in await rig.run("get", "deploy", "auth-service", "-o", "yaml")

@@ -1,4 +1,5 @@
-"""The simulated server answers as the recorded real one: status, reasons, messages, headers, shape of bodies."""
+"""The simulated server answers as the recorded real one: status, reasons, messages, headers, shape of
+bodies."""
 
 import asyncio
 import random
@@ -95,7 +96,8 @@ def story() -> Story:
 
 
 REPLAYED = [
-    *("01", "02", "03", "04", "05", "06", "07", "08", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19"),
+    *("01", "02", "03", "04", "05", "06", "07", "08", "10", "11", "12", "13", "14", "15", "16", "17", "18",
+    "19"),
     *(str(number) for number in range(20, 41)), "42", "43", "44", "45",
     *(str(number) for number in range(47, 66)),
 ]  # fmt: skip
@@ -139,7 +141,8 @@ def test_errors_are_word_for_word_as_recorded(story: Story, number: str) -> None
 
 
 # What is compared otherwise below: 03 and 04 by name, 12 and 19 in another order, 28 and 47 carry identities,
-# 29 was recorded in another state, 32 and 63 are text, 50 tells of a fake kubelet, 62 has another first event.
+# 29 was recorded in another state, 32 and 63 are text, 50 tells of a fake kubelet, 62 has another first
+# event.
 ALIKE = [
     n for n in REPLAYED if n not in ("03", "04", "12", "19", "28", "29", "32", "39", "50", "51", "62", "63")
 ]
@@ -263,7 +266,8 @@ def test_rollout_goes_through_the_recorded_steps() -> None:
             start = cluster.store.rv
             await replay(server, "08")
             cluster.settle()
-            path = f"/apis/apps/v1/namespaces/production/deployments?watch=1&resourceVersion={start}&timeoutSeconds=1"
+            base = "/apis/apps/v1/namespaces/production/deployments"
+            path = f"{base}?watch=1&resourceVersion={start}&timeoutSeconds=1"
             return (await send(server, "GET", path)).lines
 
     got, recorded = counts(asyncio.run(watch())), counts(steps)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from console.drill.cluster import ApiServer, Cluster
-from tests.drill.cluster.replay import Answer, deployment, send
+from tests.drill.cluster.replay import Answer, deployment, send, until
 
 PODS = "/api/v1/namespaces/production/pods"
 MAPS = "/api/v1/namespaces/production/configmaps"
@@ -190,8 +190,7 @@ def test_many_watchers_see_the_same_bytes(cluster: Cluster) -> None:
         start = cluster.store.rv
         path = f"{MAPS}?watch=1&resourceVersion={start}&timeoutSeconds=1"
         watching = [asyncio.create_task(send(server, "GET", path)) for _ in range(5)]
-        while len(server.hub.watchers) < 5:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(server.hub.watchers) == 5, "all watches are open")
         configmap(cluster, "a", annotations="x")
         answers = await asyncio.gather(*watching)
         assert len({answer.data for answer in answers}) == 1

@@ -1,4 +1,5 @@
-"""The controllers of the simulated cluster: each one module, driven by changes and timers, never by polling."""
+"""The controllers of the simulated cluster: each one module, driven by changes and timers, never by
+polling."""
 
 from console.drill.cluster.controllers.base import Context, Controller
 from console.drill.cluster.controllers.daemonset import DaemonSetController

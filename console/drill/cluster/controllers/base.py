@@ -106,7 +106,8 @@ class Loop:
         return self._timers[0][0] if self._timers else None
 
     def run(self, limit: int = 200_000) -> int:
-        """Reconcile what is pending or due; return how many times. Raises RuntimeError when it does not settle."""
+        """Reconcile what is pending or due; return how many times. Raises RuntimeError when it does not
+        settle."""
         now = self._context.seconds()
         done = 0
         while True:

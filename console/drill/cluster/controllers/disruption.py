@@ -102,6 +102,7 @@ class DisruptionController(Controller):
             else self.api.now()
         )
         return {
-            "type": "DisruptionAllowed", "status": state, "observedGeneration": entry.obj["metadata"]["generation"],
+            "type": "DisruptionAllowed", "status": state,
+            "observedGeneration": entry.obj["metadata"]["generation"],
             "lastTransitionTime": since, "reason": reason, "message": "",
         }  # fmt: skip

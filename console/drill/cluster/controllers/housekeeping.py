@@ -20,7 +20,8 @@ _HEARTBEAT = 300.0
 
 
 class NodeLifecycle(Controller):
-    """Marks the pods of a node that does not report as unready, and deletes them when they tolerate it no longer."""
+    """Marks the pods of a node that does not report as unready, and deletes them when they tolerate it no
+    longer."""
 
     watches = ("nodes",)
 
@@ -107,7 +108,11 @@ class QuotaController(Controller):
         if entry is None:
             return None
         hard = entry.obj.get("spec", {}).get("hard") or {}
-        used = {name: quantity.canonical(value) for name, value in self._used(key[0]).items() if name in hard}
+        used = {
+            name: quantity.size(value) if "memory" in name or "storage" in name else quantity.canonical(value)
+            for name, value in self._used(key[0]).items()
+            if name in hard
+        }
         status = {"hard": hard, "used": {name: used.get(name, "0") for name in hard}}
         self.write_status("resourcequotas", entry, status)
         return None

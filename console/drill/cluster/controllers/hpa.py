@@ -81,7 +81,8 @@ class HpaController(Controller):
         }.get(reference["kind"])
         target = self.store.get(table, key[0], reference["name"]) if table else None
         if table is None or target is None:
-            text = f'the HPA controller was unable to get the target\'s current scale: {reference["kind"].lower()}s "{reference["name"]}" not found'
+            missing = f'{reference["kind"].lower()}s "{reference["name"]}" not found'
+            text = f"the HPA controller was unable to get the target's current scale: {missing}"
             self._status(entry, 0, 0, {}, [("AbleToScale", "False", "FailedGetScale", text)])
             return _PERIOD
         current = target.obj["spec"]["replicas"]
@@ -119,7 +120,10 @@ class HpaController(Controller):
             proposals.append(current if abs(ratio - 1) <= _TOLERANCE else math.ceil(current * ratio))
         able = ("AbleToScale", "True", "ReadyForNewScale", "recommended size matches current size")
         if not proposals:
-            text = "the HPA was unable to compute the replica count: failed to get cpu utilization: unable to get metrics for resource cpu: no metrics returned from resource metrics API"
+            text = (
+                "the HPA was unable to compute the replica count: failed to get cpu utilization:"
+                " unable to get metrics for resource cpu: no metrics returned from resource metrics API"
+            )
             self.context.recorder.record(
                 _HPAS,
                 entry.obj,
@@ -158,7 +162,10 @@ class HpaController(Controller):
                 "TooFewReplicas",
                 "the desired replica count is less than the minimum replica count",
             )
-        active_text = "the HPA was able to successfully calculate a replica count from cpu resource utilization (percentage of request)"
+        active_text = (
+            "the HPA was able to successfully calculate a replica count from cpu resource utilization"
+            " (percentage of request)"
+        )
         conditions = [able, ("ScalingActive", "True", "ValidMetricFound", active_text), limited]
         if wanted != current:
             self.write(table, target, {**target.obj, "spec": {**target.obj["spec"], "replicas": wanted}})

@@ -82,8 +82,10 @@ class JobController(Controller):
         status["ready"] = sum(pod_ready(pod) for pod in running)
         if ended:
             why = {
-                "Complete": ("CompletionsReached", "Reached expected number of succeeded pods", "Completed", "Job completed"),
-                "Failed": ("BackoffLimitExceeded", "Job has reached the specified backoff limit", "BackoffLimitExceeded",
+                "Complete": ("CompletionsReached", "Reached expected number of succeeded pods", "Completed",
+                "Job completed"),
+                "Failed": ("BackoffLimitExceeded", "Job has reached the specified backoff limit",
+                "BackoffLimitExceeded",
                            "Job has reached the specified backoff limit"),
             }[ended]  # fmt: skip
             condition = {

@@ -189,7 +189,7 @@ class Kubelet(Controller):
             )
         else:
             took = f"{round(one.plan.pull_seconds * 1000)}ms"
-            text = f'Successfully pulled image "{one.spec["image"]}" in {took} ({took} including waiting). Image size: 48231234 bytes.'
+            text = f'Successfully pulled image "{one.spec["image"]}" in {took} ({took} including waiting).'
             self._tell(pod, one, "Pulled", text)
         one.pulling, one.pulled = False, True
         self._run(pod, one, now)
@@ -280,14 +280,15 @@ class Kubelet(Controller):
             else f"{int(one.backoff // 60)}m{int(one.backoff % 60)}s"
         )
         meta = pod["metadata"]
-        who = f"container={one.name} pod={meta['name']}_{meta['namespace']}({meta['uid']})"
+        full = f"{meta['name']}_{meta['namespace']}({meta['uid']})"
+        who = f"container={one.name} pod={full}"
         one.phase, one.reason = "waiting", "CrashLoopBackOff"
         one.message = f"back-off {wait} restarting failed {who}"
         self._tell(
             pod,
             one,
             "BackOff",
-            f"Back-off restarting failed container {one.name} in pod {meta['name']}_{meta['namespace']}({meta['uid']})",
+            f"Back-off restarting failed container {one.name} in pod {full}",
             kind="Warning",
         )
         one.due = now + one.backoff

@@ -54,7 +54,8 @@ def build_status(pod: Obj, runtime: PodRuntime, now: str, host: str) -> Obj:
             "" if initialized else f"containers with incomplete status: [{' '.join(missing)}]",
         ),
         condition(old, "Ready", not unready, now, reason if unready else "", text if unready else ""),
-        condition(old, "ContainersReady", not unready, now, reason if unready else "", text if unready else ""),
+        condition(old, "ContainersReady", not unready, now, reason if unready else "",
+        text if unready else ""),
         condition(old, "PodScheduled", True, now),
     ]  # fmt: skip
     extra = [one for one in old.get("conditions") or () if one["type"] == "DisruptionTarget"]

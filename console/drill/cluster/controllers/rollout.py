@@ -192,12 +192,11 @@ def status(deployment: Obj, sets: Sequence[Obj], new: Obj | None, now: datetime)
         conditions = with_condition(conditions, "Progressing", "True", "NewReplicaSetAvailable", done, text)
     elif new is not None and _moved(old, result) and old.get("observedGeneration"):
         message = f'ReplicaSet "{name}" is progressing.'
-        conditions = [one for one in conditions if one["type"] != "Progressing"] + [{
-            **with_condition(conditions, "Progressing", "True", "ReplicaSetUpdated", message, text)[-1],
-            "type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "message": message,
-            "lastUpdateTime": text,
-            "lastTransitionTime": progressing["lastTransitionTime"] if progressing and progressing["status"] == "True" else text,
-        }]  # fmt: skip
+        others = [one for one in conditions if one["type"] != "Progressing"]
+        fresh = with_condition(others, "Progressing", "True", "ReplicaSetUpdated", message, text)
+        if progressing is not None and progressing["status"] == "True":
+            fresh[-1]["lastTransitionTime"] = progressing["lastTransitionTime"]
+        conditions = fresh
     elif progressing is not None and _late(progressing, spec, now) and progressing["status"] != "False":
         message = f'ReplicaSet "{name}" has timed out progressing.'
         conditions = with_condition(

@@ -129,8 +129,9 @@ class Scheduler(Controller):
         if not nodes:
             return "", "no nodes available to schedule pods"
         parts = ", ".join(f"{count} {why}" for why, count in sorted(reasons.items()))
-        tail = f"preemption: 0/{len(nodes)} nodes are available: {len(nodes)} No preemption victims found for incoming pod."
-        return "", f"0/{len(nodes)} nodes are available: {parts}. {tail}"
+        none = f"0/{len(nodes)} nodes are available"
+        victims = f"{len(nodes)} No preemption victims found for incoming pod."
+        return "", f"{none}: {parts}. preemption: {none}: {victims}"
 
     def _obstacle(self, spec: Obj, node: Obj, wanted: Counter[str]) -> str:
         labels = node["metadata"].get("labels") or {}
