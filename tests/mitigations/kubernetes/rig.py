@@ -63,7 +63,7 @@ class Rig:
         )
 
     def deploy(self, name: str, image: str, replicas: int = 3, **spec: Any) -> None:
-        """Create a Deployment with a Service in front of it."""
+        """Create a Deployment, and a Service in front of it unless there is one."""
         labels = {"app": name}
         container = {"name": "app", "image": image, "readinessProbe": {"httpGet": {"path": "/", "port": 80}}}
         self.cluster.create(
@@ -80,6 +80,8 @@ class Rig:
             },
             NAMESPACE,
         )
+        if self.cluster.exists("svc", name, NAMESPACE):
+            return
         self.cluster.create(
             {
                 "apiVersion": "v1",

@@ -170,6 +170,7 @@ def test_a_pod_without_owner_does_not_come_back_and_the_plan_says_so(tmp_path: P
     async def scenario() -> None:
         async with rig(tmp_path) as r:
             bare(r)
+            await until(lambda: _ready(r, "lone"), "readiness")
 
             plan = await r.plan("k8s.delete-pod", "pod/lone")
             assert any("does not come back" in text for text in plan.warnings)

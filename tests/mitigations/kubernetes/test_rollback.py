@@ -214,9 +214,8 @@ def test_a_workload_made_anew_is_another_one(tmp_path: Path) -> None:
         async with rig(tmp_path) as r:
             await release_history(r)
             plan = await r.plan("k8s.rollback", "deployment/shop")
-            r.cluster.delete("deploy", "shop", NAMESPACE, propagationPolicy="Orphan")
-            await until(lambda: not r.cluster.exists("deploy", "shop", NAMESPACE), "the deletion")
-            r.cluster.delete("svc", "shop", NAMESPACE)
+            r.cluster.delete("deploy", "shop", NAMESPACE, propagationPolicy="Background")
+            await until(lambda: not r.cluster.list("rs", NAMESPACE) and not r.pods("shop"), "the deletion")
             r.deploy("shop", "reg/shop:v2")
 
             done = await r.runner.run(plan)
