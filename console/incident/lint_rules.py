@@ -114,8 +114,11 @@ COMMAND_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "placeholder-in-command",
-        "XXX and YOUR_TOKEN run as they stand; write the place as {name}.",
-        has(r"\bXXX\b|YOUR_[A-Z]+"),
+        "XXX, POD_NAME or <pod> run as they stand, the last as a redirection; write the place as {pod}.",
+        has(
+            r"(?-i:\bXXX\b|\bYOUR_[A-Z]+|(?<![$\w{])[A-Z]+_(NAME|ID)\b(?!=))|<[a-z][\w-]*>"
+            r"|\[(name|namespace|count|pod)\]"
+        ),
     ),
     # ---- PostgreSQL ----
     Rule(
@@ -298,6 +301,11 @@ COMMAND_RULES: tuple[Rule, ...] = (
         "relative-start-time",
         "--start-time 1h is read as one o'clock; use --offset 1h.",
         has(r"\baz\b.*--start-time[= ]\d+[hmd]\b"),
+    ),
+    Rule(
+        "metrics-option",
+        "The option of az monitor is --metrics.",
+        has(r"\baz\s+monitor\b.*\s--metric\b"),
     ),
     Rule(
         "single-server",

@@ -133,6 +133,12 @@ def _contradictions(runbook: Runbook) -> Iterator[Mistake]:
                 )
         if severity.update_overdue and severity.update_overdue < (severity.update_due or 1):
             yield ("severities", number, "update_overdue"), "an update is overdue before it is due"
+    for number, scenario in enumerate(runbook.scenarios):
+        if not scenario.mitigation:
+            yield ("scenarios", number), f"{scenario.id!r} has no mitigation: a diagnosis alone ends nothing"
+    for number, recipe in enumerate(runbook.recipes):
+        if not recipe.steps:
+            yield ("recipes", number), f"{recipe.id!r} has no steps"
     yield from _triage(runbook)
     yield from _phases(runbook)
     yield from _templates(runbook)

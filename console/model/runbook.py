@@ -249,7 +249,7 @@ class Scenario(Part):
     family: Family
     symptoms: Many[Text] = ()
     diagnosis: Many[Step] = ()
-    mitigation: Annotated[tuple[Step, ...], Strict(False), Field(min_length=1)]
+    mitigation: Many[Step] = ()
 
 
 class Recipe(Part):
@@ -257,7 +257,7 @@ class Recipe(Part):
 
     id: Name
     title: Text
-    steps: Annotated[tuple[Step, ...], Strict(False), Field(min_length=1)]
+    steps: Many[Step] = ()
 
 
 class Command(Part):

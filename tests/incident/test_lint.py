@@ -178,6 +178,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "az monitor activity-log list --start-time 1h",
         "az monitor activity-log list --offset 1h",
     ),
+    "metrics-option": (
+        "az monitor metrics list --resource {cluster} --metric cpu",
+        "az monitor metrics list --resource {cluster} --metrics cpu",
+    ),
     "single-server": (
         "az postgres server restore --name a",
         "az postgres flexible-server restore --name a --restore-time {time}",
@@ -254,6 +258,23 @@ def test_kubectl_must_name_context_and_namespace(command: str, caught: bool) -> 
 )
 def test_a_terminal_is_for_people(command: str, caught: bool) -> None:
     rule = next(rule for rule in COMMAND_RULES if rule.name == "tty")
+    assert rule.finds(command) is caught
+
+
+@pytest.mark.parametrize(
+    ("command", "caught"),
+    [
+        ("kubectl describe pod POD_NAME", True),
+        ("kubectl describe pod <pod-name>", True),
+        ("kubectl scale deployment/[name]", True),
+        ("gh run rerun {run_id}", False),
+        ("pd incident ack -i $INCIDENT_ID", False),
+        ("env APP_NAME=shop true", False),
+        ("SELECT client_id FROM t WHERE a < b", False),
+    ],
+)
+def test_a_place_to_fill_in_is_written_in_braces(command: str, caught: bool) -> None:
+    rule = next(rule for rule in COMMAND_RULES if rule.name == "placeholder-in-command")
     assert rule.finds(command) is caught
 
 
