@@ -161,6 +161,7 @@ class Pane(Vertical):
         """Show only rows that contain ``text``, whatever the case."""
         self.filter = text
         self.reread()
+        self.table.start_over()
 
     def next_sort(self) -> str:
         """Sort by the next criterion; returns its name, or empty when there is none."""

@@ -11,9 +11,9 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Input
 
 from console.model.actions import PANES, Action, available
+from console.model.text import clean
 from console.ui.cells import Spans
 from console.ui.commands import perform
 from console.ui.feed import Feed
@@ -31,6 +31,7 @@ WIDE = (118, 34)
 """From this size on all panes are shown; below it one at a time."""
 
 _MESSAGE_SECONDS = 8.0
+_FILTER_LENGTH = 80
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
@@ -62,7 +63,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.status_line = StatusLine(band=True, id="status")
         self.tabs = Bar(id="tabs")
         self.message_line = Bar(id="message")
-        self.filter_input = Input(id="filter", placeholder="filter", select_on_focus=False)
+        self.filtering = False
         self.key_line = KeyLine(band=True, id="keys")
 
     def compose(self) -> ComposeResult:
@@ -74,15 +75,12 @@ class MainScreen(Screen[None], inherit_bindings=False):
                 with Vertical(id=name):
                     yield from column
         yield self.message_line
-        yield self.filter_input
         yield self.key_line
 
     def on_mount(self) -> None:
         """Follow the board and the clock."""
         import asyncio
 
-        self.filter_input.cursor_blink = False
-        self.filter_input.display = False
         self._feed = Feed(asyncio.get_running_loop(), self.frame)
         self._unlisten = self.engine.board.listen(self._feed.poke)
         self.set_interval(1.0, self._tick)
@@ -187,6 +185,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def _show_message(self) -> None:
         spans = self._message[0] if self._message is not None else self.pane.detail()
+        if self.filtering:
+            spans = ((f"filter {self.current} /", "key"), (self.pane.filter, "text"), ("_", "accent"))
         self.message_line.show(((" ", "text"), *spans))
 
     def _show_tabs(self) -> None:
@@ -216,11 +216,11 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def on_key(self, event: events.Key) -> None:
         """Do what the registry says for this key."""
-        if self.filter_input.has_focus:
-            if event.key in ("escape", "enter", "up", "down", "tab"):
-                event.stop()
-                event.prevent_default()
-                self.end_filter(keep=event.key != "escape")
+        self.pane.table.settle()
+        if self.filtering:
+            event.stop()
+            event.prevent_default()
+            self._edit_filter(event)
             return
         if self.jumping:
             event.stop()
@@ -252,24 +252,38 @@ class MainScreen(Screen[None], inherit_bindings=False):
     # The filter
 
     def begin_filter(self) -> None:
-        """Type a filter for the current pane in place of the message line."""
-        self.filter_input.value = self.pane.filter
-        self.message_line.display = False
-        self.filter_input.display = True
-        self.filter_input.focus()
+        """Take the keys from the very next one on as the filter of the current pane.
+
+        There is no field that has to be shown and focused first: what is typed fast, or arrives late over a
+        slow link, may never be taken for an action.
+        """
+        self.filtering = True
+        self._show_message()
 
     def end_filter(self, *, keep: bool) -> None:
-        """Back to the pane, with the filter or without."""
+        """Give the keys back to the pane, with the filter or without."""
+        self.filtering = False
         if not keep:
             self.pane.set_filter("")
-        self.filter_input.display = False
-        self.message_line.display = True
-        self.focus_pane(self.current)
+        self._show_message()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while typing."""
-        if event.input is self.filter_input and event.value != self.pane.filter:
-            self.pane.set_filter(event.value)
+    def _edit_filter(self, event: events.Key) -> None:
+        text = self.pane.filter
+        if event.key in ("enter", "escape", "tab"):
+            self.end_filter(keep=event.key != "escape")
+        elif event.key in ("backspace", "ctrl+h"):
+            self.pane.set_filter(text[:-1])
+        elif event.key in ("ctrl+u", "ctrl+w"):
+            self.pane.set_filter("")
+        elif event.is_printable and event.character:
+            self.pane.set_filter(clean(text + event.character, _FILTER_LENGTH))
+        self._show_message()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Text that is pasted is a filter or nothing; it never acts."""
+        if self.filtering:
+            self.pane.set_filter(clean(self.pane.filter + event.text, _FILTER_LENGTH))
+            self._show_message()
 
     # Themes
 

@@ -66,6 +66,7 @@ class Table(LineWidget, can_focus=True):
         self._top = 0
         self._at = 0
         self._cursor: str | None = None
+        self._chosen = False
         self._greyed = False
         self._sorted = ""
         self._fitted: tuple[tuple[Column, int, int], ...] = ()
@@ -87,8 +88,10 @@ class Table(LineWidget, can_focus=True):
 
     @property
     def record(self) -> Any | None:
-        """The record under the cursor, or None when there is none or it is gone."""
-        return None if self._cursor is None else self._lookup(self._cursor)
+        """The record under the cursor, or None when there is none, it is gone, or its row is not shown."""
+        if self._cursor is None or self._find(self._cursor) is None:
+            return None
+        return self._lookup(self._cursor)
 
     @property
     def total(self) -> int:
@@ -121,6 +124,9 @@ class Table(LineWidget, can_focus=True):
                 if self._top > 0:
                     self._top += found - old_at
         self._at = max(0, min(self._at, len(keys) - 1))
+        if not self._chosen and self._cursor is not None and keys:
+            # Nobody chose this row: the cursor waits on the first one, where the sickest is.
+            self._cursor, self._at = keys[0], 0
         self._clamp()
         if self.has_focus:
             self.ensure_cursor()
@@ -165,10 +171,11 @@ class Table(LineWidget, can_focus=True):
 
     # Moving
 
-    def select(self, key: str | None) -> None:
-        """Put the cursor on ``key``, or on nothing."""
+    def select(self, key: str | None, *, chosen: bool = True) -> None:
+        """Put the cursor on ``key``, or on nothing. ``chosen`` says that a person did."""
         found = None if key is None else self._find(key)
         self._cursor = key if found is not None else None
+        self._chosen = chosen and found is not None
         if found is not None:
             self._at = found
         self._clamp()
@@ -178,7 +185,17 @@ class Table(LineWidget, can_focus=True):
     def ensure_cursor(self) -> None:
         """Put the cursor on the first visible row if it is on none."""
         if self._cursor is None and self._keys:
-            self.select(self._keys[self._top])
+            self.select(self._keys[self._top], chosen=False)
+
+    def start_over(self) -> None:
+        """Put the cursor on the first row, unless its row is still there: what is hidden is not acted on."""
+        if self._cursor is None or self._find(self._cursor) is None:
+            self._top = 0
+            self.select(self._keys[0] if self._keys else None)
+
+    def settle(self) -> None:
+        """A person is at the keys: the cursor stays on its object from now on, wherever that moves."""
+        self._chosen = True
 
     def action_move(self, step: int) -> None:
         """Move by rows. From a row that is gone it moves to a neighbour of its old place."""
