@@ -10,14 +10,14 @@ from console.ui.cells import Span
 
 
 def age(seconds: float | None) -> str:
-    """Seconds as ``12s``, ``4m``, ``3h12m``, ``5d``; never negative."""
+    """Seconds as ``12s``, ``4m``, ``3h12m``, ``5d``; never negative. Coarse, so that few cells change."""
     if seconds is None:
         return "-"
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole}s"
     if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s" if whole < 600 else f"{whole // 60}m"
+        return f"{whole // 60}m"
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d"
