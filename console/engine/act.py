@@ -209,11 +209,10 @@ class ActionRunner:
             )
             raise
         kind: Kind = "action.refused" if outcome.status == "refused" else "action.result"
-        if world.saved:
-            files = f"{len(world.saved)} file{'s' if len(world.saved) > 1 else ''}"
-            await self._record_late(
-                "evidence", f"Saved {files} before {plan.title}", {"files": world.saved}, intent
-            )
+        if world.saved or world.missing:
+            text = f"Evidence before {plan.title}: {len(world.saved)} saved, {len(world.missing)} missing"
+            data = {"files": world.saved, "missing": world.missing}
+            await self._record_late("evidence", text, data, intent)
         await self._record_late(kind, f"{plan.title}: {outcome.detail}", {"outcome": outcome}, intent)
         return outcome
 

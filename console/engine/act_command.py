@@ -75,6 +75,8 @@ def _act(
     known = _look(engine.board, source, kind)
     target = Target(kind, name, find_namespace(config, args.namespace or (), source, kind, name, known))
     plan = engine.submit(mitigator.plan(action.name, target, params, source=source)).result()
+    for earlier in mitigator.progress:
+        print(f"warroom: {earlier.text}", file=sys.stderr)
     if args.plan or not args.json:
         _print_plan(plan, as_json=args.json, stream=sys.stdout if args.plan else sys.stderr)
     if args.plan:

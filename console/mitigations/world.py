@@ -62,7 +62,7 @@ class World:
     """One mitigation's view of the world; closed when the mitigation is over.
 
     ``source`` is the board name of the system acted on, ``audit_id`` marks the requests of this run, and
-    ``tell`` says where it stands.
+    ``tell`` says where it stands. ``saved`` lists the evidence, ``missing`` what could not be had.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class World:
         self.timing = timing or Timing()
         self.tell = tell
         self.saved: list[Evidence] = []
+        self.missing: list[str] = []
         self.settings = settings
         self._evidence_dir = evidence_dir
         self._kubernetes: Connection | None = None

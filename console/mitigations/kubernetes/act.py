@@ -40,6 +40,7 @@ async def save_evidence(world: World, api: Api, subject: Object, pods: tuple[Obj
     """Save the evidence; returns a sentence about what is missing. Raises RefusedError when it cannot."""
     try:
         missing = await evidence.save(world, api, subject, pods)
+        world.missing += missing
     except OSError as error:
         raise RefusedError(
             f"The evidence cannot be saved ({error.strerror or error}); nothing was changed. Make room, then"

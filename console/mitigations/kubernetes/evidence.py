@@ -15,6 +15,9 @@ from console.model.redact import redact_value
 from console.sources.kubernetes.errors import KubeError
 
 PODS = 5
+"""Pods whose logs are saved."""
+DESCRIBED = 50
+"""Pods that are saved as objects."""
 LOG_LINES = 5000
 LOG_BYTES = 1_000_000
 DEADLINE = 25.0
@@ -34,10 +37,10 @@ def announce(pods: tuple[Object, ...]) -> tuple[str, ...]:
     )
 
 
-def worst(pods: tuple[Object, ...]) -> tuple[Object, ...]:
+def worst(pods: tuple[Object, ...], limit: int = PODS) -> tuple[Object, ...]:
     """The pods whose logs tell most: not ready first, then those that restarted most."""
     return tuple(
-        sorted(pods, key=lambda pod: (ready(pod), -_restarts(pod), str(pod["metadata"]["name"])))[:PODS]
+        sorted(pods, key=lambda pod: (ready(pod), -_restarts(pod), str(pod["metadata"]["name"])))[:limit]
     )
 
 
@@ -57,7 +60,7 @@ async def save(world: World, api: Api, subject: Object | None, pods: tuple[Objec
         name = f"{str(subject.get('kind', 'object')).lower()}-{subject['metadata']['name']}.json"
         world.save_evidence(name, _json(subject))
     if pods:
-        world.save_evidence("pods.json", _json(list(pods)))
+        world.save_evidence("pods.json", _json(list(worst(pods, DESCRIBED))))
     about = [str(item["metadata"]["name"]) for item in (*worst(pods), *([subject] if subject else []))]
     try:
         lists = await asyncio.gather(

@@ -11,7 +11,7 @@ from console.mitigations.kubernetes.act import Undo, carry_out, save_evidence, v
 from console.mitigations.kubernetes.api import MERGE_PATCH, WORKLOADS, Answer, Object, Request, open_api
 from console.mitigations.kubernetes.judge import related_service
 from console.mitigations.kubernetes.subject import kubectl, preview, send_guarded
-from console.mitigations.kubernetes.surroundings import database_budget, hpa_notes, pod_names
+from console.mitigations.kubernetes.surroundings import NAMED, database_budget, hpa_notes, pod_names
 from console.mitigations.kubernetes.workload import Study, draft, study
 from console.mitigations.world import World
 from console.model.kube import KubeSnapshot
@@ -145,8 +145,8 @@ def _hits(seen: Study, now: int, wanted: int) -> tuple[Hit, ...]:
     names = pod_names(seen.around.pods)
     if seen.target.kind == "statefulset":
         names = tuple(f"{seen.target.name}-{ordinal}" for ordinal in range(wanted, now))
-        return (Hit("pods removed", now - wanted, names), *seen.around.endpoints)
-    return (Hit(f"pods removed, of these {len(names)}", now - wanted, names), *seen.around.endpoints)
+        return (Hit("pods removed", now - wanted, names[:NAMED]), *seen.around.endpoints)
+    return (Hit(f"pods removed, of these {len(names)}", now - wanted, names[:NAMED]), *seen.around.endpoints)
 
 
 def _load(world: World, seen: Study, now: int, wanted: int) -> tuple[str, ...]:

@@ -18,6 +18,9 @@ from console.model.text import clean
 
 T = TypeVar("T")
 
+NAMED = 50
+"""How many pods of a hit are named; the count is always whole."""
+
 
 class Surroundings(msgspec.Struct, frozen=True):
     """Read fresh for a plan; ``unread`` says what could not be read, so that nothing is quietly missing."""
@@ -109,7 +112,7 @@ async def _share(api: Api, service: Object, pods: frozenset[str]) -> Hit:
     behind = await api.list(POD, labelSelector=facts.selector_text({"matchLabels": selector}))
     serving = [pod for pod in behind if ready(pod) and not pod["metadata"].get("deletionTimestamp")]
     hit = tuple(name for name in pod_names(tuple(serving)) if name in pods)
-    return Hit(f"of the {len(serving)} ready pods behind service {name}", len(hit), hit)
+    return Hit(f"of the {len(serving)} ready pods behind service {name}", len(hit), hit[:NAMED])
 
 
 def hpa_notes(hpas: tuple[Object, ...], *, replicas: int | None = None) -> tuple[str, ...]:

@@ -11,7 +11,13 @@ from console.mitigations.kubernetes import evidence, facts, judge
 from console.mitigations.kubernetes.api import WORKLOADS, Api, Kind, Object, open_api
 from console.mitigations.kubernetes.rollout import assess
 from console.mitigations.kubernetes.subject import fingerprint, load
-from console.mitigations.kubernetes.surroundings import Surroundings, database_budget, look_around, pod_names
+from console.mitigations.kubernetes.surroundings import (
+    NAMED,
+    Surroundings,
+    database_budget,
+    look_around,
+    pod_names,
+)
 from console.mitigations.world import World
 from console.model.plan import Hit, Plan, Risk, Target
 
@@ -79,7 +85,7 @@ def replacement_hits(seen: Study) -> tuple[Hit, ...]:
     plan = facts.shape(seen.target.kind, seen.live)
     names = pod_names(seen.around.pods)
     return (
-        Hit("pods replaced", len(names), names),
+        Hit("pods replaced", len(names), names[:NAMED]),
         Hit("extra pods at once while it runs", plan.surge),
         Hit("pods that may be down at once while it runs", plan.unavailable),
         *seen.around.endpoints,

@@ -6,9 +6,12 @@ import pytest
 from console.config import PostgresSettings
 from console.drill.cluster import Match
 from console.engine.ports import PlanError
+from console.model.kube import KubeSnapshot, Node
+from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.plan import Risk
 from console.model.postgres import PostgresSnapshot
-from tests.mitigations.kubernetes.rig import NAMESPACE, Rig, losing_answers, rig, run, until
+from console.model.reading import NO_DATA, Reading, State
+from tests.mitigations.kubernetes.rig import NAMESPACE, SOURCE, Rig, losing_answers, rig, run, until
 
 PATCH = Match(method="PATCH")
 
@@ -326,5 +329,83 @@ def test_what_does_not_exist_is_said(tmp_path: Path) -> None:
         async with rig(tmp_path) as r:
             with pytest.raises(PlanError, match="deployment/nope does not exist in namespace production"):
                 await r.plan("k8s.restart", "deployment/nope")
+
+    run(scenario())
+
+
+def test_what_is_missing_of_the_evidence_is_recorded(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            plan = await r.plan("k8s.restart", "deployment/shop")
+            r.server.faults.fail(500, Match(path="/log$"))
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "done", "a mitigation does not wait for logs that cannot be had"
+            entry = next(e for e in r.entries() if e.kind == "evidence")
+            assert len(entry.data["missing"]) == 3
+            assert "log of shop-" in entry.data["missing"][0]
+
+    run(scenario())
+
+
+def test_evidence_that_cannot_be_written_stops_the_act(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            plan = await r.plan("k8s.restart", "deployment/shop")
+            r.state.mkdir(exist_ok=True)
+            (r.state / "evidence").write_text("in the way")
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "refused"
+            assert "evidence cannot be saved" in done.outcome.detail
+            assert r.get("deploy", "shop")["metadata"]["generation"] == 1
+
+    run(scenario())
+
+
+def test_what_new_pods_request_is_held_against_the_nodes(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            resources = [{"name": "app", "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}]
+            r.cluster.patch(
+                "deploy", "shop", {"spec": {"template": {"spec": {"containers": resources}}}}, NAMESPACE
+            )
+            await r.rolled_out("shop")
+            node = Node("u", "n1", ready=True, unschedulable=False, pressures=(), cpu=8.0, memory=32 * 2**30)
+            snapshot = KubeSnapshot(
+                context="drill",
+                namespaces=(NAMESPACE,),
+                server="",
+                version="",
+                at=0.0,
+                pods={},
+                workloads={},
+                revisions={},
+                nodes={"u": node},
+                hpas={},
+                pdbs={},
+                events={},
+                denied={},
+                synced=frozenset(),
+            )
+            r.board.publish(SOURCE, snapshot)
+            reading = Reading(State.OK, 90.0, 1.0)
+            service = ServiceMetrics("shop", NO_DATA, reading, NO_DATA, NO_DATA, 0.05)
+            r.board.publish("prometheus", PrometheusSnapshot(1.0, 1, (service,)))
+
+            up = await r.plan("k8s.scale", "deployment/shop", replicas="7")
+            down = await r.plan("k8s.scale", "deployment/shop", replicas="2")
+
+            assert any("request 2 cores and 4.0 GiB" in text and "8 cores" in text for text in up.warnings)
+            assert any("30.0 per replica now, 45.0 after" in text for text in down.warnings)
 
     run(scenario())
