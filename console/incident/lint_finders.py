@@ -24,9 +24,17 @@ def has(pattern: str, unless: str = "") -> Callable[[str], bool]:
     return lambda text: bool(bad.search(text)) and not (good is not None and good.search(text))
 
 
+_WRAPPERS = {"sudo", "watch", "time", "timeout", "nohup", "env", "xargs", "do", "then", "while", "if", "!"}
+_PREFIX = re.compile(r"-\S*|\d+[smh]?|\w+=.*")
+
+
 def calls(text: str, program: str) -> Iterator[list[str]]:
-    """The words of every call of ``program`` in a command line, pipes and lists taken apart."""
-    lexer = shlex.shlex(text.replace("\\\n", " "), posix=True, punctuation_chars="|;&\n")
+    """The words of every call of ``program`` in a command line; pipes, lists and substitutions taken apart.
+
+    What runs inside a pod is an argument of kubectl, not a call.
+    """
+    text = text.replace("\\\n", " ").replace("$(", ";").replace("`", ";")
+    lexer = shlex.shlex(text, posix=True, punctuation_chars="|;&\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
     try:
         words = list(lexer)
@@ -34,11 +42,11 @@ def calls(text: str, program: str) -> Iterator[list[str]]:
         words = text.split()
     current: list[str] = []
     for word in [*words, ";"]:
-        if set(word) <= set("|;&\n"):
+        if word and set(word) <= set("|;&\n"):
             if current and current[0].rsplit("/", 1)[-1] == program:
                 yield current
             current = []
-        else:
+        elif current or not (word in _WRAPPERS or _PREFIX.fullmatch(word)):
             current.append(word)
 
 

@@ -202,7 +202,7 @@ COMMAND_RULES: tuple[Rule, ...] = (
     Rule(
         "keys",
         "KEYS and MONITOR block the server while they run; use SCAN.",
-        has(r"redis-cli\b.*\s(KEYS|MONITOR)\b|^\s*KEYS\s+\S|^\s*MONITOR\s*$"),
+        has(r"redis-cli\b[^|;]*\s(KEYS|MONITOR)\b|^\s*KEYS\s+\S|^\s*MONITOR\s*$"),
     ),
     Rule(
         "delete-of-queue",
@@ -229,12 +229,12 @@ COMMAND_RULES: tuple[Rule, ...] = (
     Rule(
         "raw-counter",
         "A counter only ever grows; take its rate.",
-        has(r"(?<![\w{])(?!time_)\w+_total\b", r"(rate|increase|delta|resets|changes)\("),
+        has(r"(?<![\w{])(?!time_)\w+_total\b", r"(rate|increase|delta|resets|changes)\(|\bselect\b"),
     ),
     Rule(
         "histogram-base-name",
         "A histogram has no series under its bare name; use _bucket, _sum or _count.",
-        has(r"\b\w*duration_seconds\b"),
+        has(r"\b\w*duration_seconds\b", r"\bselect\b"),
     ),
     Rule(
         "green-when-blind",

@@ -1,7 +1,7 @@
 """Runbook files: found by name, read strictly, and used to fill what a configuration leaves out.
 
 The bundled ones come with the console. Own ones are files anywhere, or ``runbooks/NAME.toml`` beside the
-configuration, which then count before a bundled one of the same name.
+default configuration file, which then count before a bundled one of the same name.
 """
 
 from __future__ import annotations

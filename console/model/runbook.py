@@ -174,6 +174,7 @@ class Recovery(Part):
 class Phase(Part):
     """A stretch of the response. ``minutes`` are its window, counted from the incident, itself or the end.
 
+    ``business_days`` is a limit that skips the weekend.
     ``checklist`` maps an id to the item; ``exit`` says when it is left.
     """
 
@@ -181,6 +182,7 @@ class Phase(Part):
     title: Text
     duration: str = ""
     minutes: Annotated[tuple[Minutes, Minutes], Strict(False)] | None = None
+    business_days: Annotated[int, Field(gt=0)] | None = None
     counted_from: Literal["incident", "phase", "resolution"] = "incident"
     parallel_with: str = ""
     checklist: dict[Name, Text] = {}
