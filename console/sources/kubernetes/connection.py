@@ -196,7 +196,7 @@ async def open_connection(settings: ClusterSettings, *, writable: bool = False, 
     """
     # Half a second of imports, in a thread so that the other sources go on meanwhile.
     module = await asyncio.to_thread(importlib.import_module, "console.sources.kubernetes.credentials")
-    return Connection(await module.load_credentials(settings), clock, writable=writable)
+    return Connection(await module.load_credentials(settings, clock), clock, writable=writable)
 
 
 __all__ = ["Connection", "KubeError", "ReadOnlyError", "Response", "StalledError", "open_connection"]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 from kubernetes.aio.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
 
 from console.config import ClusterSettings
+from console.model.clock import Clock
 from console.sources.kubernetes.errors import CredentialError
 from console.sources.kubernetes.execplugin import run_plugin
 
@@ -48,10 +48,10 @@ class Credentials(Protocol):
         ...
 
 
-async def load_credentials(settings: ClusterSettings) -> Credentials:
+async def load_credentials(settings: ClusterSettings, clock: Clock) -> Credentials:
     """The credentials of the context that ``settings`` names. Raises CredentialError with what to do."""
     if settings.in_cluster or (_kubeconfig(settings) is None and "KUBERNETES_SERVICE_HOST" in os.environ):
-        found: Credentials = _InCluster()
+        found: Credentials = _InCluster(clock)
     else:
         found = _FromKubeconfig(settings)
     await found.refresh()
@@ -172,7 +172,8 @@ class _Loader(KubeConfigLoader):
 class _InCluster:
     """The service account of the pod that the console runs in."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.context = "in-cluster"
         self.server = ""
         self.namespace = "default"
@@ -199,7 +200,7 @@ class _InCluster:
             ) from None
         self.server = str(target.host)
         self.headers = _headers(target, {})
-        self.expires = datetime.now(UTC).timestamp() + TOKEN_FILE_SECONDS
+        self.expires = self._clock.now().timestamp() + TOKEN_FILE_SECONDS
         namespace = SERVICE_ACCOUNT / "namespace"
         if namespace.is_file():
             self.namespace = namespace.read_text(encoding="utf-8").strip() or "default"

@@ -33,7 +33,9 @@ class _PodMetrics(Wire):
     containers: list[_Container] | None = None
 
 
-_PAGE = msgspec.json.Decoder(Page[_PodMetrics])
+# The whole cluster comes as one page, so that its items are decoded in steps.
+_PAGE = msgspec.json.Decoder(Page[msgspec.Raw])
+_ITEM = msgspec.json.Decoder(_PodMetrics)
 
 
 class MetricsPoll:
@@ -82,17 +84,12 @@ class MetricsPoll:
         for namespace in self._namespaces:
             body = await self._connection.get(path(ROOT, "pods", namespace))
             try:
-                page = _PAGE.decode(body)
+                items = _PAGE.decode(body).items or []
+                for start in range(0, len(items), PAGE):
+                    await asyncio.sleep(0)
+                    usage.update(_usage(raw) for raw in items[start : start + PAGE])
             except msgspec.MsgspecError as error:
                 raise garbled("pod metrics", error) from None
-            for index, item in enumerate(page.items or (), start=1):
-                values = [container.usage or {} for container in item.containers or ()]
-                usage[(item.metadata.namespace, item.metadata.name)] = (
-                    sum(cores(str(value.get("cpu", "0"))) or 0.0 for value in values),
-                    sum(size(str(value.get("memory", "0"))) or 0 for value in values),
-                )
-                if index % PAGE == 0:
-                    await asyncio.sleep(0)
         return usage
 
     async def _apply(self, usage: dict[tuple[str, str], Usage], present: bool) -> None:
@@ -106,3 +103,13 @@ class MetricsPoll:
             self._store.use(uids[start : start + STEP])
             await asyncio.sleep(0)
         self._changed()
+
+
+def _usage(raw: msgspec.Raw) -> tuple[tuple[str, str], Usage]:
+    """Namespace and name of a pod, and what its containers use together."""
+    item = _ITEM.decode(raw)
+    values = [container.usage or {} for container in item.containers or ()]
+    return (item.metadata.namespace, item.metadata.name), (
+        sum(cores(str(value.get("cpu", "0"))) or 0.0 for value in values),
+        sum(size(str(value.get("memory", "0"))) or 0 for value in values),
+    )

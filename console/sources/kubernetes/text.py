@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 
 from console.model.text import clean
@@ -12,6 +11,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 _SHARED_LIMIT = 20_000
 _shared: dict[Pairs, Pairs] = {}
+_words: dict[str, str] = {}
 
 
 def text(value: str | None, limit: int = 300) -> str:
@@ -24,8 +24,15 @@ def text(value: str | None, limit: int = 300) -> str:
 
 
 def word(value: str | None) -> str:
-    """``value`` cleaned and interned, for the names that thousands of objects share."""
-    return sys.intern(text(value)) if value else ""
+    """``value`` cleaned, and one object for all equal ones: for names that thousands of objects share."""
+    if not value:
+        return ""
+    known = _words.get(value)
+    if known is None:
+        if len(_words) > _SHARED_LIMIT:
+            _words.clear()
+        known = _words[value] = text(value)
+    return known
 
 
 def seconds(value: datetime | None) -> float | None:

@@ -19,6 +19,8 @@ PAGE = 500
 """Objects a page: decoding this many pods takes about 10 ms, so that keys are answered in between."""
 STEP = 100
 """Objects projected before others get a turn."""
+SETTLED = 5.0
+"""Seconds after which a watch has proven itself, even if there was nothing to say."""
 LINE_LIMIT = 32 * 2**20
 """Bytes of one watch event; etcd takes no object beyond 1.5 MiB."""
 
@@ -104,7 +106,8 @@ class Watcher:
         self._pace = pace
         self._root = 0
         self._version: str | None = None
-        self._lived = False
+        self._opened: float | None = None
+        self._heard = False
 
     @property
     def live(self) -> bool:
@@ -115,14 +118,14 @@ class Watcher:
         """Read for ever; no error ends it."""
         failures = 0
         while True:
-            self._lived = False
+            self._heard, self._opened = False, None
             try:
                 if self._version is None:
                     self._version = await self._list()
                 await self._watch(self._version)
                 error: KubeError | None = None
             except StalledError as stalled:
-                error = None if self._lived else stalled
+                error = None if self._heard else stalled
             except KubeError as refused:
                 error = refused
             except msgspec.MsgspecError as broken:
@@ -131,16 +134,22 @@ class Watcher:
             except Exception as surprise:  # one object of a new shape must not take the other kinds along
                 error = KubeError(f"{self.kind.name}: {type(surprise).__name__}: {surprise}")
                 self._version = None
-            failures = 0 if self._lived else failures + 1
-            await self._pause(error, failures)
+            lasted = self._lasted()
+            failures = 0 if self._heard or lasted >= SETTLED else failures + 1
+            await self._pause(error, failures, lasted)
 
-    async def _pause(self, error: KubeError | None, failures: int) -> None:
+    def _lasted(self) -> float:
+        """Seconds since the present watch was opened."""
+        return 0.0 if self._opened is None else asyncio.get_running_loop().time() - self._opened
+
+    async def _pause(self, error: KubeError | None, failures: int, lasted: float) -> None:
+        delay = backoff(max(failures, 1), self._rng, base=self._pace.base, ceiling=self._pace.ceiling)
         if error is not None and error.status == 410:
             self._version = None
             error = None
-        if error is None or (self._lived and isinstance(error, CutError)):
-            # An end that was announced, or a first cut: go on at once, but never in a tight loop.
-            await asyncio.sleep(0 if not failures else backoff(failures, self._rng, base=self._pace.base))
+        if error is None or (not failures and isinstance(error, CutError)):
+            # An end that was announced, or a first cut: go on, at once unless it came early.
+            await asyncio.sleep(0 if lasted >= SETTLED else delay)
             return
         if error.status == 404 and self._root + 1 < len(self.kind.roots):
             self._root += 1
@@ -153,14 +162,12 @@ class Watcher:
             await asyncio.sleep(self._pace.refused * (0.5 + self._rng.random()))
             self._root = 0
             return
-        delay = backoff(max(failures, 1), self._rng, base=self._pace.base, ceiling=self._pace.ceiling)
         if error.retry_after is not None:
             await asyncio.sleep(max(delay, error.retry_after))
         else:
             await self._recovery.wait(delay)
 
     def _alive(self) -> None:
-        self._lived = True
         if self.error is not None:
             self.error = None
             self.absent = False
@@ -213,10 +220,10 @@ class Watcher:
         }
         rest = b""
         async with self._connection.stream(self._path, params, stall=self._pace.stall) as chunks:
-            if self.error is not None:
-                self._alive()
+            self._opened = asyncio.get_running_loop().time()
+            self._alive()
             async for chunk in chunks:
-                self._alive()
+                self._heard = True
                 *lines, rest = (rest + chunk).split(b"\n")
                 if len(rest) > LINE_LIMIT:
                     raise msgspec.DecodeError(f"a watch event of more than {LINE_LIMIT} bytes")

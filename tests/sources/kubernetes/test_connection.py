@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from console.model.source import Health
 from console.sources.kubernetes.connection import Connection, open_connection
 from console.sources.kubernetes.errors import Cause, CutError, KubeError, ReadOnlyError, StalledError
 from tests.sources.kubernetes.certificates import Pki
-from tests.sources.kubernetes.fake import FakeApi, Handler, fake_api, kubeconfig, status
+from tests.sources.kubernetes.fake import Handler, fake_api, kubeconfig, status
 from tests.sources.kubernetes.running import clock, connected
 from tests.sources.kubernetes.samples import pod
 
@@ -143,15 +144,17 @@ def test_refusals_are_typed_and_say_what_to_do(tmp_path: Path) -> None:
     assert "\x1b" not in asyncio.run(refused(tmp_path, hostile)).reason
 
 
-def test_no_answer_says_why(tmp_path: Path) -> None:
+def test_no_answer_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
     async def main() -> None:
         async with fake_api() as api, connected(tmp_path, api) as connection:
             await api.stop()
             with pytest.raises(KubeError, match="refuses connections") as caught:
                 await connection.get("/version")
             assert caught.value.status == 0
-        dead = FakeApi()
-        dead.port = 1
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
         config = kubeconfig(tmp_path, "http://no-such-host.invalid:1", context="dns")
         connection = await open_connection(ClusterSettings(kubeconfig=config), clock=clock())
         try:
@@ -326,12 +329,17 @@ def test_the_service_account_of_the_own_pod(
             monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
             monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api.port))
             api.put("/api/v1/pods", pod("one"))
-            connection = await open_connection(ClusterSettings(in_cluster=True), clock=clock())
+            time = clock()
+            connection = await open_connection(ClusterSettings(in_cluster=True), clock=time)
             try:
                 await connection.get("/version")
                 assert connection.namespace == "payments"
                 (tmp_path / "token").write_text("rotated")
                 api.script = _unauthorized_once()
+                await connection.get("/version")
+                (tmp_path / "token").write_text("again")
+                await connection.get("/version")
+                time.advance(61)
                 await connection.get("/version")
             finally:
                 await connection.close()
@@ -339,6 +347,8 @@ def test_the_service_account_of_the_own_pod(
                 "bearer first",
                 "bearer first",
                 "bearer rotated",
+                "bearer rotated",
+                "bearer again",
             ]
 
     asyncio.run(main())

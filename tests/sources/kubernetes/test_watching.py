@@ -305,6 +305,43 @@ def test_a_kind_the_server_does_not_have_is_no_failure(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_server_whose_history_is_always_gone_is_not_hammered(tmp_path: Path) -> None:
+    async def amnesia(request: web.Request) -> web.Response | None:
+        if request.path == PODS and request.query.get("watch"):
+            return status(410, "Expired", "too old resource version")
+        return None
+
+    async def main() -> None:
+        async with fake_api() as api:
+            api.put(PODS, pod("one"))
+            api.script = amnesia
+            async with running(tmp_path, api, pace=replace(FAST, base=0.2, ceiling=30)) as (_, board):
+                await board.synced()
+                loop = asyncio.get_running_loop()
+                started = loop.time()
+                await eventually(lambda: api.asked(f"{PODS}?limit=500", watch=False) >= 4)
+                assert loop.time() - started >= 0.5 * (0.2 + 0.4)
+                assert set(board.last.pods) == {"shop.one"}
+
+    asyncio.run(main())
+
+
+def test_time_goes_on_while_there_is_much_to_do(tmp_path: Path) -> None:
+    async def main() -> None:
+        time = clock()
+        async with fake_api() as api, running(tmp_path, api, clock_=time) as (_, board):
+            api.put(PODS, pod("fresh", age=30, ready=False))
+            await board.synced()
+            await board.until(lambda b: "shop.fresh" in b.last.pods)
+            time.advance(40)
+            async with asyncio.timeout(15):
+                while not board.last.pods["shop.fresh"].sick:
+                    api.put(PODS, pod("busy", metadata={"generation": api.version}))
+                    await asyncio.sleep(0.02)
+
+    asyncio.run(main())
+
+
 def test_publications_are_coalesced(tmp_path: Path) -> None:
     async def main() -> None:
         async with fake_api() as api, running(tmp_path, api) as (_, board):
