@@ -119,6 +119,8 @@ def judge(source: Source) -> tuple[Runbook | None, list[Mistake]]:
 
 def _contradictions(runbook: Runbook) -> Iterator[Mistake]:
     """What refers to something that is not there, or stands twice."""
+    if not runbook.severities:
+        yield ("severities",), "a runbook defines at least one severity"
     yield from _doubles("severities", [str(item.level) for item in runbook.severities])
     yield from _doubles("contacts", [item.role for item in runbook.contacts])
     for section in ("phases", "templates", "scenarios", "recipes", "triage"):

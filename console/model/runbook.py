@@ -291,7 +291,7 @@ class Runbook(Part):
     after: Many[Text] = ()
     recovery: Recovery | None = None
     workloads: Many[Workload] = ()
-    severities: Annotated[tuple[Severity, ...], Strict(False), Field(min_length=1)]
+    severities: Many[Severity]
     triage: Many[Question] = ()
     contacts: Many[Contact] = ()
     links: Many[Link] = ()

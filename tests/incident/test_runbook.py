@@ -148,6 +148,12 @@ def test_parts_must_not_contradict_each_other(extra: str, words: str) -> None:
     assert words in complaints(f"{OWN}\n{extra}\n")
 
 
+def test_a_runbook_defines_a_severity() -> None:
+    head = 'name = "own"\ntitle = "Own"\ndescription = "Ours"\n'
+    assert complaints(head) == "'severities' is missing"
+    assert complaints(head + "severities = []") == "a runbook defines at least one severity"
+
+
 def test_who_is_escalated_to_must_be_a_contact(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     file.write_text(
