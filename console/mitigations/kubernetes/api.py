@@ -135,7 +135,7 @@ class Api:
                 raise ValueError(f"{request.method} {request.path} has no body for a dry run")
             body = request.dry_body or body
         answer = await self._send(request.method, request.path, body, request.content_type, params)
-        return Answer(msgspec.json.decode(answer.body or b"{}"), _warnings(answer.headers))
+        return Answer(_decode(answer.body), _warnings(answer.headers))
 
     async def who_am_i(self) -> str:
         """The user name that the server sees, or an empty string where it does not say."""
@@ -181,8 +181,7 @@ class Api:
         self, method: str, path: str, body: Any, content_type: str, params: dict[str, str]
     ) -> Object:
         answer = await self._send(method, path, body, content_type, params)
-        decoded: Object = msgspec.json.decode(answer.body or b"{}")
-        return decoded
+        return _decode(answer.body)
 
     async def _send(
         self, method: str, path: str, body: Any, content_type: str, params: dict[str, str]
@@ -226,6 +225,13 @@ def budget_refusal(error: KubeError) -> str:
     """What a disruption budget says against an eviction; empty when the 429 is something else."""
     found = (cause.message.rstrip(".") for cause in error.causes if cause.reason == "DisruptionBudget")
     return "; ".join(found)
+
+
+def _decode(body: bytes) -> Object:
+    try:
+        return msgspec.json.decode(body or b"{}", type=Object)
+    except msgspec.MsgspecError:
+        raise LostAnswerError("the server's answer cannot be read") from None
 
 
 def _was_sent(error: KubeError) -> bool:

@@ -63,7 +63,7 @@ class _PodAction(NoOptions):
         live, frozen = await load(api, POD, target)
         live.setdefault("kind", "Pod")
         answer, budget, owner, user, shares = await asyncio.gather(
-            preview(api, self.request(api, live), live, f"{self.verb} {target}"),
+            preview(api, lambda now: self.request(api, now), live, f"{self.verb} {target}"),
             _budget(api, live),
             _owner(api, live),
             api.who_am_i(),

@@ -43,8 +43,12 @@ class Restart(NoOptions):
         if seen.paused:
             text = f"{target} is paused: nothing would restart until it is resumed (kubectl rollout resume)."
             return msgspec.structs.replace(plan, refusal=text)
-        request = restart_request(seen.api.namespace, target, seen.live, stamp)
-        answer = await preview(seen.api, request, seen.live, f"restart {target}")
+        answer = await preview(
+            seen.api,
+            lambda live: restart_request(seen.api.namespace, target, live, stamp),
+            seen.live,
+            f"restart {target}",
+        )
         try:
             pasts = await history(seen.api, seen.live)
         except PlanError:

@@ -93,8 +93,12 @@ class Rollback:
         plan = msgspec.structs.replace(plan, params={"revision": number})
         if refusal := _refusal(target, seen.live, now, chosen, params.get("expect", "")):
             return msgspec.structs.replace(plan, refusal=refusal)
-        request = rollback_request(seen.api.namespace, target, seen.live, chosen)
-        answer = await preview(seen.api, request, seen.live, f"roll back {target}")
+        answer = await preview(
+            seen.api,
+            lambda live: rollback_request(seen.api.namespace, target, live, chosen),
+            seen.live,
+            f"roll back {target}",
+        )
         shown = [change for change in answer.changes if not change.path.startswith("metadata.annotations")]
         return msgspec.structs.replace(
             plan,

@@ -43,7 +43,10 @@ class Scale(NoOptions):
             return msgspec.structs.replace(plan, refusal=refusal)
         scale = await seen.api.get(WORKLOADS[target.kind], target.name, "scale")
         answer = await preview(
-            seen.api, scale_request(seen.api.namespace, target, scale, wanted), scale, f"scale {target}"
+            seen.api,
+            lambda scale: scale_request(seen.api.namespace, target, scale, wanted),
+            scale,
+            f"scale {target}",
         )
         return msgspec.structs.replace(
             plan,

@@ -90,24 +90,41 @@ def template_digest(live: Object) -> str:
     return digest(live["spec"]["template"])
 
 
-async def preview(api: Api, request: Request, live: Object, what: str) -> Preview:
+async def preview(api: Api, build: Callable[[Object], Request], live: Object, what: str) -> Preview:
     """Send the request as a dry run and tell apart: accepted, refused, and not able to say.
 
-    Raises PlanError when the server could not be asked, and Conflict as KubeError 409.
+    A conflict means that the object moved since it was read, as a sick one does all the time: it is read
+    again and asked anew. Raises PlanError when the server could not be asked.
     """
+    for _ in range(CONFLICT_TRIES):
+        request = build(live)
+        try:
+            answer = await api.write(request, dry_run=True)
+        except LostAnswerError as error:
+            raise PlanError(f"The dry run got no answer: {error}. Nothing was changed.") from None
+        except KubeError as error:
+            if error.status != 409:
+                return refused_preview(error, what)
+            live = await _again(api, request.path, live, what)
+        else:
+            found = changes(live, answer.body) if answer.body.get("kind") == live.get("kind") else ()
+            count = f"{len(found)} field{'' if len(found) == 1 else 's'} would change"
+            return Preview(
+                f"accepted by the server: {count if found else 'no field changes'}", found, answer.warnings
+            )
+    raise PlanError(f"Could not {what}: it is changed again and again while the plan is made. Try once more.")
+
+
+async def _again(api: Api, path: str, before: Object, what: str) -> Object:
     try:
-        answer = await api.write(request, dry_run=True)
-    except LostAnswerError as error:
-        raise PlanError(f"The dry run got no answer: {error}. Nothing was changed.") from None
+        live = await api.object_at(path)
     except KubeError as error:
-        if error.status == 409:
-            raise
-        return refused_preview(error, what)
-    found = changes(live, answer.body) if answer.body.get("kind") == live.get("kind") else ()
-    count = (
-        f"{len(found)} field{'' if len(found) == 1 else 's'} would change" if found else "no field changes"
-    )
-    return Preview(f"accepted by the server: {count}", found, answer.warnings)
+        raise PlanError(sentence(error, what)) from None
+    except LostAnswerError as error:
+        raise PlanError(f"Could not {what}: {error}. Nothing was changed.") from None
+    if live["metadata"]["uid"] != before["metadata"]["uid"]:
+        raise PlanError(f"Could not {what}: it was deleted and made again just now. Select it anew.")
+    return live
 
 
 def refused_preview(error: KubeError, what: str) -> Preview:

@@ -409,3 +409,44 @@ def test_what_new_pods_request_is_held_against_the_nodes(tmp_path: Path) -> None
             assert any("30.0 per replica now, 45.0 after" in text for text in down.warnings)
 
     run(scenario())
+
+
+def test_an_object_that_moves_while_the_plan_is_made_is_read_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            r.server.faults.fail(409, PATCH, times=2)
+            plan = await r.plan("k8s.scale", "deployment/shop", replicas="5")
+            assert plan.refusal == ""
+            assert [(c.path, c.after) for c in plan.changes] == [("spec.replicas", "5")]
+
+            fault = r.server.faults.fail(409, PATCH)
+            with pytest.raises(PlanError, match="changed again and again"):
+                await r.plan("k8s.restart", "deployment/shop")
+
+            r.server.faults.remove(fault)
+            r.server.faults.fail(409, PATCH, times=2)
+            done = await r.runner.run(plan)
+            assert done.outcome is not None
+            assert done.outcome.status == "done", "the server said that it had not acted"
+
+    run(scenario())
+
+
+def test_an_answer_that_breaks_off_is_a_lost_one(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            plan = await r.plan("k8s.restart", "deployment/shop")
+            r.server.faults.malformed(PATCH)
+            done = await r.runner.run(plan)
+            assert done.outcome is not None
+            assert done.outcome.status == "unknown"
+
+            r.server.faults.malformed(Match(method="GET"))
+            with pytest.raises(PlanError, match="cannot be read"):
+                await r.plan("k8s.restart", "deployment/shop")
+
+    run(scenario())
