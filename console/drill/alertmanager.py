@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from console.drill.servers import Servers, accepts, free_port, wait_until
+from console.drill.servers import Servers, accepts, free_port
 
 RESOLVE_AFTER = 300.0
 """Seconds after which an alert that nobody repeats is resolved, unless it names its own end."""
@@ -42,7 +42,7 @@ def start(servers: Servers, program: Path) -> int:
         ],
         cwd=folder,
     )
-    wait_until(lambda: accepts(port), "Alertmanager")
+    servers.await_ready("alertmanager", lambda: accepts(port))
     return port
 
 

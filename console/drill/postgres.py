@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from console.drill import binaries
-from console.drill.servers import DrillError, Servers, free_port, wait_until
+from console.drill.servers import DrillError, Servers, free_port, reachable
 
 DATABASE = "shop"
 APP_ROLE, MONITOR_ROLE, ANALYST_ROLE = "shop_app", "warroom", "analyst"
@@ -108,7 +108,7 @@ def start(servers: Servers, usable: int = 37) -> Postgres:
     argv = [str(programs / "postgres"), "-D", str(data), *options]
     servers.start("postgres", argv, cwd=folder, stop=signal.SIGINT)
     server = Postgres(port, passwords, usable + reserved, reserved)
-    wait_until(lambda: _answers(server), f"PostgreSQL ({servers.log('postgres') or 'no log yet'})")
+    servers.await_ready("postgres", lambda: _answers(server))
     _seed(server, statements="shared_preload_libraries" in settings)
     return server
 
@@ -171,7 +171,7 @@ def _has_statements(programs: Path) -> bool:
 
 def _readable(programs: Path, servers: Servers) -> Path:
     """The programs where the servers' user can run them: root's own site-packages are often closed to it."""
-    if servers.account.uid is None or all(folder.stat().st_mode & 0o001 for folder in programs.parents):
+    if servers.account.uid is None or reachable(programs):
         return programs
     copy = servers.directory / "postgres-programs"
     # Wheels keep further libraries beside the package folder, found by a relative path.

@@ -16,7 +16,7 @@ from console.drill.promql.api import QueryApi, Target
 from console.drill.promql.exposition import Metric, number
 from console.drill.promql.rules import Active, Rule, RuleState, as_file
 from console.drill.promql.store import Labels, Store, labels_of
-from console.drill.servers import Servers, accepts, free_port, wait_until
+from console.drill.servers import Servers, accepts, free_port
 
 History = list[tuple[float, list[tuple[Labels, float]]]]
 """Scrapes of the time before the drill: unix seconds and samples."""
@@ -125,7 +125,7 @@ def start(
         ],
         cwd=folder,
     )
-    wait_until(lambda: accepts(port), "Prometheus")
+    servers.await_ready("prometheus", lambda: accepts(port))
     return port
 
 

@@ -8,7 +8,7 @@ import msgspec
 import redis
 
 from console.drill import binaries
-from console.drill.servers import DrillError, Servers, accepts, free_port, wait_until
+from console.drill.servers import DrillError, Servers, accepts, free_port
 
 QUEUE = "shop:queue:default"
 STUCK = "shop:queue:stuck"
@@ -41,7 +41,7 @@ def start(servers: Servers) -> Redis:
     settings.chmod(0o600)
     servers.give(settings)
     servers.start("redis", [str(binaries.redis()), str(settings)], cwd=folder)
-    wait_until(lambda: accepts(server.port), "Redis")
+    servers.await_ready("redis", lambda: accepts(server.port))
     _seed(server)
     return server
 

@@ -46,6 +46,21 @@ def account() -> Account:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
+def reachable(path: Path) -> bool:
+    """Whether any user may enter every folder above ``path``."""
+    return all(folder.stat().st_mode & 0o001 for folder in path.parents)
+
+
+def _base(user: Account) -> str | None:
+    """Where the directory is made: root's own TMPDIR may be closed to the servers' user."""
+    usual = Path(tempfile.gettempdir())
+    if user.uid is None or reachable(usual / "any"):
+        return None
+    if not Path("/tmp").is_dir():  # noqa: S108 - mkdtemp makes a private folder in it
+        raise DrillError(f"The user that runs the drill's servers cannot enter {usual}; set TMPDIR.")
+    return "/tmp"  # noqa: S108
+
+
 def free_port() -> int:
     """A TCP port on 127.0.0.1 that was free a moment ago."""
     with socket.socket() as probe:
@@ -77,9 +92,9 @@ class Servers:
     """
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="warroom-drill-"))
-        self.directory.chmod(0o711)
         self.account = account()
+        self.directory = Path(tempfile.mkdtemp(prefix="warroom-drill-", dir=_base(self.account)))
+        self.directory.chmod(0o711)
         self._lock = threading.Lock()
         script = Path(__file__).with_name("supervisor.py")
         self._process = subprocess.Popen(
@@ -146,6 +161,18 @@ class Servers:
         if "error" in answer:
             raise DrillError(f"{name} could not be started: {answer['error']}.")
         return int(answer["pid"])
+
+    def await_ready(self, name: str, ready: Callable[[], bool], *, seconds: float = 15) -> None:
+        """Wait until a server answers. Raises DrillError with its last words when it has ended."""
+
+        def answers() -> bool:
+            if ready():
+                return True
+            if not self._ask(name=name, poll=True)["running"]:
+                raise DrillError(f"{name} ended as it started: {self.log(name) or 'it left no message'}.")
+            return False
+
+        wait_until(answers, name, seconds=seconds)
 
     def stop(self, name: str) -> None:
         """Stop one server and wait for it."""

@@ -46,11 +46,13 @@ class Server:
                 **user,
             )
 
-    def stop(self) -> None:
-        """Ask the server to end, and kill it when it does not within its grace."""
-        if self.process.poll() is not None:
-            return
-        self.process.send_signal(self.signal)
+    def ask(self) -> None:
+        """Ask the server to end."""
+        if self.process.poll() is None:
+            self.process.send_signal(self.signal)
+
+    def end(self) -> None:
+        """Wait for its end, and kill it when that does not come within its grace."""
         try:
             self.process.wait(self.grace)
         except subprocess.TimeoutExpired:
@@ -91,8 +93,15 @@ def _say(**answer: Any) -> None:
         os.write(1, json.dumps(answer).encode() + b"\n")
 
 
+def _stop(servers: list[Server]) -> None:
+    for server in servers:
+        server.ask()
+    for server in servers:
+        server.end()
+
+
 def main(directory: str) -> None:
-    """Carry out orders until standard input ends, then stop the servers, the last one first."""
+    """Carry out orders until standard input ends, then stop the servers."""
     servers: dict[str, Server] = {}
     # A Ctrl-C in the terminal is the parent's to handle; it then closes our standard input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -103,9 +112,11 @@ def main(directory: str) -> None:
                 continue
             name = order["name"]
             if order.get("stop"):
-                if name in servers:
-                    servers.pop(name).stop()
+                _stop([servers.pop(name)] if name in servers else [])
                 _say(name=name, stopped=True)
+                continue
+            if order.get("poll"):
+                _say(name=name, running=servers[name].process.poll() is None)
                 continue
             try:
                 servers[name] = Server(order)
@@ -113,8 +124,7 @@ def main(directory: str) -> None:
                 _say(name=name, error=str(error))
             else:
                 _say(name=name, pid=servers[name].process.pid)
-    for server in reversed(list(servers.values())):
-        server.stop()
+    _stop(list(servers.values()))
     for _ in range(10):
         shutil.rmtree(directory, ignore_errors=True)
         if not Path(directory).exists():

@@ -1,0 +1,114 @@
+"""The score: from what the world saw, the timeline and the log of requests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from console.drill.cluster.request import Record, parse
+from console.drill.score import Course, Move, declared_at, moves, report
+from console.model.clock import ManualClock
+from console.timeline.recorder import Recorder
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+BROKE = START.timestamp()
+
+
+def request(second: float, method: str, path: str, agent: str, status: int = 200, **query: str) -> Record:
+    record = Record(BROKE + second, method, path, query, agent)
+    record.info = parse(method, path, query)
+    record.status = status
+    return record
+
+
+CHECKOUT = "/apis/apps/v1/namespaces/shop/deployments/checkout"
+
+
+def told(course: Course, *, declared: float | None = None, done: tuple[Move, ...] = ()) -> list[str]:
+    right = ("k8s.rollback",)
+    text = report(course, title="bad-release", cure="Roll back.", right=right, declared=declared, done=done)
+    return text.splitlines()
+
+
+def test_the_course_goes_from_broken_to_cured_to_recovered() -> None:
+    course = Course(broke_at=100)
+    course.observe(101, present=True, well=True)
+    assert (course.cured_at, course.recovered_at) == (None, None)
+    course.observe(110, present=False, well=False)
+    course.observe(115, present=False, well=True)
+    course.observe(116, present=False, well=True)
+    assert (course.cured_at, course.recovered_at) == (110, 115)
+
+
+def test_a_cause_that_comes_back_takes_the_cure_away() -> None:
+    course = Course(broke_at=100)
+    course.observe(110, present=False, well=True)
+    course.observe(120, present=True, well=True)
+    assert (course.cured_at, course.recovered_at) == (None, None)
+
+
+def test_nothing_is_observed_before_it_breaks() -> None:
+    course = Course()
+    course.observe(110, present=False, well=True)
+    assert course == Course()
+    assert told(course)[-1] == "Ended before anything broke."
+
+
+def test_the_report_names_times_and_wrong_moves() -> None:
+    course = Course(broke_at=BROKE, cured_at=BROKE + 200, recovered_at=BROKE + 225)
+    done = (
+        Move(BROKE + 90, "k8s.restart", "Restart checkout"),
+        Move(BROKE + 185, "k8s.rollback", "Roll checkout back to revision 3"),
+        Move(BROKE + 300, "k8s.scale", "Scale later"),
+    )
+    lines = told(course, declared=BROKE + 65, done=done)
+    assert "Broke at         12:00:00 UTC" in lines
+    assert "Declared         after 1:05" in lines
+    assert "Cause removed    after 3:20" in lines
+    assert "Recovered        after 3:45" in lines
+    assert "Wrong moves      1" in lines
+    assert "  after 1:30  Restart checkout" in lines
+    assert not any("revision 3" in line or "later" in line for line in lines)
+
+
+def test_without_a_cure_every_move_was_wrong() -> None:
+    done = (Move(BROKE + 9, "k8s.rollback", "Roll back to a bad revision"),)
+    lines = told(Course(broke_at=BROKE), done=done)
+    assert "Cause removed    not" in lines
+    assert "Wrong moves      1" in lines
+
+
+def test_a_restart_just_before_a_cure_of_another_kind_stays_wrong() -> None:
+    course = Course(broke_at=BROKE, cured_at=BROKE + 50)
+    assert "Wrong moves      1" in told(course, done=(Move(BROKE + 49, "k8s.restart", "Restart"),))
+
+
+def test_writes_of_other_clients_count_and_reads_dry_runs_refusals_and_our_own_do_not() -> None:
+    found = moves(
+        None,
+        [
+            request(5, "PATCH", CHECKOUT, "kubectl/v1.32.0 (linux/amd64)"),
+            request(6, "GET", CHECKOUT, "kubectl/v1.32.0"),
+            request(7, "PATCH", CHECKOUT, "kubectl/v1.32.0", dryRun="All"),
+            request(8, "PATCH", CHECKOUT, "kubectl/v1.32.0", status=409),
+            request(9, "PATCH", CHECKOUT, "warroom/0.1.0"),
+            request(10, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "kubectl/v1.32.0"),
+            request(-1, "PATCH", CHECKOUT, "kubectl/v1.32.0"),
+        ],
+        BROKE,
+    )
+    assert [move.text for move in found] == ["patch deployments/checkout with kubectl/v1.32.0"]
+
+
+def test_declaration_and_intents_are_read_from_the_timelines(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    recorder = Recorder(tmp_path, clock)
+    recorder.attach("INC-20260301-1")
+    clock.advance(30)
+    recorder.record("incident.declared", "SEV2 checkout fails")
+    clock.advance(30)
+    recorder.record("action.intent", "Restart checkout in drill", data={"action": "k8s.restart"})
+    assert declared_at(tmp_path, BROKE) == BROKE + 30
+    assert declared_at(tmp_path, (START + timedelta(minutes=5)).timestamp()) is None
+    assert moves(tmp_path, [], BROKE) == (Move(BROKE + 60, "k8s.restart", "Restart checkout in drill"),)
+    assert moves(tmp_path / "elsewhere", [], BROKE) == ()
