@@ -7,20 +7,29 @@ then the whole workload wakes up and is controlled like any other.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from console.drill.cluster import names
+from console.drill.cluster import managed, names
 from console.drill.cluster.api import Call
 from console.drill.cluster.controllers.podstatus import condition
 from console.drill.cluster.controllers.replicaset import make_pod
-from console.drill.cluster.resources import BY_TABLE
-from console.drill.cluster.schema import Obj
+from console.drill.cluster.resources import BY_TABLE, Resource
+from console.drill.cluster.schema import Obj, of
 from console.drill.cluster.store import Event, Key, Store, clone, encode
 from console.model.clock import Clock
 
 if TYPE_CHECKING:
     from console.drill.cluster.cluster import Cluster
 
+Rows = list[tuple[Obj, bytes]]
+
+_DEPLOYMENTS, _SETS = BY_TABLE["deployments.apps"], BY_TABLE["replicasets.apps"]
+_PODS = BY_TABLE["pods"]
+_MANAGER = "kube-controller-manager"
+
+# What stands in a template where workloads or pods differ; names that the API accepts.
+_NAMESPACE, _WORKLOAD, _DIGEST = "zz-namespace-zz", "zz-workload-zz", "zzdigestzz"
+_ROOT, _SET = "00000000-0000-4000-8000-00000000d000", "00000000-0000-4000-8000-0000000000d1"
 _UID, _NAME, _ADDRESS, _NODE, _VERSION = "@uid@", "@name@", "@address@", "@node@", "@version@"
 _CONTAINER = "@container@"
 
@@ -104,10 +113,10 @@ class Quiet:
         self._store.replace("pods", entry, {**pod, "metadata": {**pod["metadata"]}, "status": fresh})
 
 
-def _deployment(name: str, replicas: int, image: str) -> Obj:
+def _deployment(name: str, replicas: int) -> Obj:
     container = {
         "name": "app",
-        "image": image,
+        "image": f"registry.example/{name}:v1",
         "env": [{"name": "CACHE_QUERIES", "value": "false"}, {"name": "LOG_LEVEL", "value": "info"}],
         "ports": [{"name": "http", "containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}},
@@ -126,6 +135,49 @@ def _deployment(name: str, replicas: int, image: str) -> Obj:
     }
 
 
+class _Template:
+    """The JSON of one workload (Deployment, ReplicaSet, pod) with marks where workloads and pods differ."""
+
+    def __init__(self, cluster: Cluster, namespace: str, size: int) -> None:
+        api = cluster.api
+        call = Call(manager="kubectl-client-side-apply", dry_run=True)
+        controller = Call(manager=_MANAGER, dry_run=True)
+        made = api.create(_DEPLOYMENTS, namespace, _deployment(_WORKLOAD, size), call).obj
+        made["metadata"]["uid"] = _ROOT
+        made["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "1"}
+        owned = api.create(_SETS, namespace, _replica_set(made, size), controller).obj
+        owned["metadata"]["uid"] = _SET
+        pod = api.create(
+            _PODS, namespace, make_pod("ReplicaSet", owned, owned["spec"]["template"]), controller
+        ).obj
+        pod["spec"]["nodeName"] = _NODE
+        now, replica_set = api.now(), owned["metadata"]["name"]
+        self.deployment = self._encode(
+            _DEPLOYMENTS, made, _deployment_status(size, replica_set, now), _MANAGER, now
+        )
+        self.replica_set = self._encode(_SETS, owned, _set_status(size), _MANAGER, now)
+        pod["metadata"] |= {"name": _NAME, "uid": _UID}
+        self.pod = self._encode(_PODS, pod, _pod_status(pod["spec"], now), "kubelet", now)
+
+    @staticmethod
+    def _encode(resource: Resource, obj: Obj, status: Obj, manager: str, now: str) -> str:
+        new = clone({**obj, "status": status})
+        shape, version = of(resource.schema), resource.api_version
+        managed.record(
+            {**obj, "status": {}},
+            new,
+            shape,
+            manager=manager,
+            api_version=version,
+            time=now,
+            subresource="status",
+        )
+        meta = new["metadata"]
+        first = {name: meta[name] for name in ("name", "generateName", "namespace", "uid") if name in meta}
+        new["metadata"] = {**first, "resourceVersion": _VERSION, **meta, "namespace": _NAMESPACE}
+        return encode(new).decode()
+
+
 def populate(
     cluster: Cluster,
     pods: int,
@@ -135,12 +187,11 @@ def populate(
     per_workload: int = 20,
     nodes: int | None = None,
 ) -> None:
-    """Add `pods` running pods in Deployments of `per_workload`, spread over `namespaces` called
-    `<prefix>-<n>`.
+    """Add `pods` running pods in Deployments of `per_workload`, in namespaces called `<prefix>-<n>`.
 
-    `nodes` (default: one for every hundred pods) are added as well. Each pod is some 6 KB of JSON.
+    `nodes` (default: one for every hundred pods) are added as well. Each pod is some 5 KB of JSON. The
+    workloads come without watch events: call it before clients connect.
     """
-    store = cluster.store
     count = nodes if nodes is not None else max(pods // 100, 1)
     hosts = [f"{prefix}-node-{number}" for number in range(count)]
     for host in hosts:
@@ -148,69 +199,92 @@ def populate(
     for number in range(namespaces):
         if not cluster.exists("Namespace", f"{prefix}-{number}"):
             cluster.add_namespace(f"{prefix}-{number}")
-    rows: list[tuple[Obj, bytes]] = []
+    rows: dict[str, Rows] = {table: [] for table in ("deployments.apps", "replicasets.apps", "pods")}
+    templates: dict[int, _Template] = {}
     left, workload = pods, 0
     while left > 0:
         size = min(per_workload, left)
-        _workload(cluster, f"{prefix}-{workload % namespaces}", f"{prefix}-{workload:04d}", size, hosts, rows)
+        if size not in templates:
+            templates[size] = _Template(cluster, f"{prefix}-0", size)
+        place = (f"{prefix}-{workload % namespaces}", f"{prefix}-{workload:04d}")
+        _workload(cluster, templates[size], place, size, hosts, rows)
         left, workload = left - size, workload + 1
-    store.load("pods", rows)
+    for table, found in rows.items():
+        cluster.store.load(table, found)
     cluster.tick()
 
 
 def _workload(
-    cluster: Cluster, namespace: str, name: str, size: int, hosts: list[str], rows: list[tuple[Obj, bytes]]
+    cluster: Cluster, template: _Template, place: Key, size: int, hosts: list[str], rows: dict[str, Rows]
 ) -> None:
-    call, api, rng = Call(manager="kubectl-client-side-apply"), cluster.api, cluster.rng
-    body = _deployment(name, size, f"registry.example/{name}:v1")
-    made = api.create(BY_TABLE["deployments.apps"], namespace, body, call).obj
-    digest = names.digest(made["spec"]["template"])
-    labels = {**made["spec"]["template"]["metadata"]["labels"], "pod-template-hash": digest}
-    template = clone(made["spec"]["template"])
+    """Add the rows of one workload; `place` is its namespace and name."""
+    rng, store = cluster.rng, cluster.store
+    namespace, name = place
+    root, owner, digest = names.uid(rng), names.uid(rng), names.suffix(rng, 10)
+    marks = ((_NAMESPACE, namespace), (_WORKLOAD, name), (_DIGEST, digest), (_ROOT, root), (_SET, owner))
+
+    def fill(text: str) -> str:
+        for mark, value in marks:
+            text = text.replace(mark, value)
+        return text
+
+    def add(table: str, text: str, uid: str, controller: str, labels: dict[str, str], own: str) -> None:
+        store.rv += 1
+        meta: Obj = {"namespace": namespace, "name": own, "uid": uid, "labels": labels}
+        meta["resourceVersion"] = str(store.rv)
+        if controller:
+            meta["ownerReferences"] = [{"uid": controller, "controller": True}]
+        rows[table].append((meta, text.replace(_VERSION, str(store.rv)).encode()))
+
+    labels = {"app": name, "pod-template-hash": digest}
+    replica_set = f"{name}-{digest}"
+    add("deployments.apps", fill(template.deployment), root, "", {"app": name}, name)
+    add("replicasets.apps", fill(template.replica_set), owner, root, labels, replica_set)
+    pod_text, uids, keys = fill(template.pod), [owner], []
+    for _ in range(size):
+        pod, uid, number = f"{replica_set}-{names.suffix(rng)}", names.uid(rng), len(rows["pods"]) + 1
+        address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+        text = pod_text.replace(_NAME, pod).replace(_UID, uid).replace(_ADDRESS, address)
+        text = text.replace(_NODE, hosts[rng.randrange(len(hosts))])
+        add("pods", text.replace(_CONTAINER, f"{rng.getrandbits(256):064x}"), uid, owner, labels, pod)
+        uids.append(uid)
+        keys.append((namespace, pod))
+    cluster.quiet.add(root, uids, keys)
+
+
+def _replica_set(deployment: Obj, size: int) -> Obj:
+    template = clone(deployment["spec"]["template"])
+    labels = {**template["metadata"]["labels"], "pod-template-hash": _DIGEST}
     template["metadata"]["labels"] = labels
     annotations = {
         "deployment.kubernetes.io/desired-replicas": str(size),
         "deployment.kubernetes.io/max-replicas": str(size + -(-size // 4)),
         "deployment.kubernetes.io/revision": "1",
     }
-    owned = {
-        "metadata": {
-            "name": f"{name}-{digest}", "labels": labels, "annotations": annotations,
-            "ownerReferences": [names.owner_reference("apps/v1", "Deployment", made)],
-        },
+    meta: Obj = {"name": f"{_WORKLOAD}-{_DIGEST}", "labels": labels, "annotations": annotations}
+    meta["ownerReferences"] = [names.owner_reference("apps/v1", "Deployment", deployment)]
+    return {
+        "metadata": meta,
         "spec": {"replicas": size, "selector": {"matchLabels": labels}, "template": template},
-    }  # fmt: skip
-    replica_set = api.create(
-        BY_TABLE["replicasets.apps"], namespace, owned, Call(manager="kube-controller-manager")
-    ).obj
-    raw, meta = _pod_template(cluster, namespace, replica_set)
-    uids, keys = [replica_set["metadata"]["uid"]], []
-    for _ in range(size):
-        pod = f"{name}-{digest}-{names.suffix(rng)}"
-        uid, number = names.uid(rng), len(rows) + 1
-        host = hosts[rng.randrange(len(hosts))]
-        cluster.store.rv += 1
-        version = str(cluster.store.rv)
-        text = raw.replace(_NAME, pod).replace(_UID, uid).replace(_NODE, host).replace(_VERSION, version)
-        text = text.replace(_ADDRESS, f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}")
-        text = text.replace(_CONTAINER, f"{rng.getrandbits(256):064x}")
-        rows.append(({**meta, "name": pod, "uid": uid, "resourceVersion": version}, text.encode()))
-        uids.append(uid)
-        keys.append((namespace, pod))
-    _report(cluster, namespace, name, f"{name}-{digest}", size)
-    cluster.quiet.add(made["metadata"]["uid"], uids, keys)
+    }
 
 
-def _pod_template(cluster: Cluster, namespace: str, replica_set: Obj) -> tuple[str, Obj]:
-    """Return the JSON of a running pod with marks where the pods differ, and its metadata."""
-    api, now = cluster.api, cluster.api.now()
-    pod = make_pod("ReplicaSet", replica_set, replica_set["spec"]["template"])
-    call = Call(manager="kube-controller-manager", dry_run=True)
-    obj = clone(api.create(BY_TABLE["pods"], namespace, pod, call).obj)
-    spec, image = obj["spec"], obj["spec"]["containers"][0]["image"]
-    spec["nodeName"] = _NODE
+def _pod_status(spec: Obj, now: str) -> Obj:
+    container = spec["containers"][0]
     kinds = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
     status: Obj = {
+        "name": "app",
+        "state": {"running": {"startedAt": now}},
+        "lastState": {},
+        "ready": True,
+        "restartCount": 0,
+        "image": container["image"],
+        "imageID": f"docker.io/library/{container['image']}@sha256:{'ab' * 32}",
+        "containerID": f"containerd://{_CONTAINER}",
+        "started": True,
+        "allocatedResources": container["resources"]["requests"],
+    }
+    return {
         "phase": "Running",
         "conditions": [condition({}, kind, True, now) for kind in kinds],
         "hostIP": "127.0.0.1",
@@ -218,69 +292,26 @@ def _pod_template(cluster: Cluster, namespace: str, replica_set: Obj) -> tuple[s
         "podIP": _ADDRESS,
         "podIPs": [{"ip": _ADDRESS}],
         "startTime": now,
-        "containerStatuses": [
-            {
-                "name": "app", "state": {"running": {"startedAt": now}}, "lastState": {}, "ready": True,
-                "restartCount": 0,
-                "image": image, "imageID": f"{image}@sha256:{'ab' * 32}", "containerID": f"containerd://{_CONTAINER}",
-                "started": True, "allocatedResources": spec["containers"][0]["resources"]["requests"],
-            }
-        ],
+        "containerStatuses": [status],
         "qosClass": "Burstable",
-    }  # fmt: skip
-    before = {**obj, "status": {}}
-    obj["status"] = status
-    from console.drill.cluster import managed
-    from console.drill.cluster.schema import of
-
-    managed.record(
-        before, obj, of("core.v1.Pod"), manager="kubelet", api_version="v1", time=now, subresource="status"
-    )
-    meta: dict[str, Any] = obj["metadata"]
-    meta["name"], meta["uid"] = _NAME, _UID
-    obj["metadata"] = {
-        **{k: meta[k] for k in ("name", "generateName", "namespace", "uid")},
-        "resourceVersion": _VERSION,
-        **meta,
     }
-    return encode(obj).decode(), obj["metadata"]
 
 
-def _report(cluster: Cluster, namespace: str, deployment: str, replica_set: str, size: int) -> None:
-    """Write the statuses that the controllers would have written."""
-    api, now, manager = cluster.api, cluster.api.now(), "kube-controller-manager"
-    counts = {"replicas": size, "readyReplicas": size, "availableReplicas": size}
-    one = api.entry(BY_TABLE["replicasets.apps"], namespace, replica_set)
-    status: Obj = {**counts, "fullyLabeledReplicas": size, "terminatingReplicas": 0, "observedGeneration": 1}
-    api.write(BY_TABLE["replicasets.apps"], one, {**one.obj, "status": status}, manager, "status")
-    entry = api.entry(BY_TABLE["deployments.apps"], namespace, deployment)
+def _set_status(size: int) -> Obj:
+    counts = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+    return {**dict.fromkeys(counts, size), "terminatingReplicas": 0, "observedGeneration": 1}
+
+
+def _deployment_status(size: int, replica_set: str, now: str) -> Obj:
     texts = (
         ("Available", "MinimumReplicasAvailable", "Deployment has minimum availability."),
         ("Progressing", "NewReplicaSetAvailable", f'ReplicaSet "{replica_set}" has successfully progressed.'),
     )
+    times = {"lastUpdateTime": now, "lastTransitionTime": now}
     conditions = [
-        {
-            "type": kind,
-            "status": "True",
-            "lastUpdateTime": now,
-            "lastTransitionTime": now,
-            "reason": reason,
-            "message": text,
-        }
+        {"type": kind, "status": "True", **times, "reason": reason, "message": text}
         for kind, reason, text in texts
     ]
-    status = {
-        "observedGeneration": 1,
-        **counts,
-        "updatedReplicas": size,
-        "terminatingReplicas": 0,
-        "conditions": conditions,
-    }
-    meta = {**entry.obj["metadata"], "annotations": {"deployment.kubernetes.io/revision": "1"}}
-    api.write(
-        BY_TABLE["deployments.apps"],
-        entry,
-        {**entry.obj, "metadata": meta, "status": status},
-        manager,
-        "status",
-    )
+    counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+    status: Obj = {"observedGeneration": 1, **dict.fromkeys(counts, size)}
+    return {**status, "terminatingReplicas": 0, "conditions": conditions}
