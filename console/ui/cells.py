@@ -106,9 +106,16 @@ def wrap(text: str, width: int) -> list[str]:
             if line:
                 lines.append(line)
             while width_of(word) > width:
-                head = set_cell_size(word, width).rstrip()
-                lines.append(head or word[:1])
-                word = word[len(head) or 1 :]
+                head = _head(word, width)
+                lines.append(head)
+                word = word[len(head) :]
             line = word
         lines.append(line)
     return lines
+
+
+def _head(word: str, width: int) -> str:
+    """As much of a word without spaces as fits, preferably up to a sign that parts it."""
+    head = set_cell_size(word, width).rstrip() or word[:1]
+    cut = max(head.rfind(sign) for sign in "/.,-=:")
+    return head[: cut + 1] if cut >= width // 2 else head

@@ -1,0 +1,338 @@
+"""The safety rules of the confirmation."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from console.model.plan import Option, Outcome, Risk, StepResult, Target
+from console.ui.screens.confirm import ARMED_AFTER, ConfirmScreen
+from console.ui.screens.form import ParamForm
+from console.ui.screens.running import RunningScreen
+from tests.ui.drive import Ui, drive
+from tests.ui.fake import FakeEngine
+from tests.ui.mitigator import FakeMitigator
+from tests.ui.scene import everything, kubernetes
+
+
+def engine_with(mitigator: FakeMitigator) -> FakeEngine:
+    return everything(FakeEngine(mitigator=mitigator))
+
+
+async def armed(ui: Ui, key: str) -> None:
+    """Open the dialog by ``key`` and let it stand long enough."""
+    await ui.press(key)
+    await ui.settle()
+    await ui.wait(ARMED_AFTER)
+
+
+def test_disruptive_takes_two_different_keys() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        await ui.press("y", "y")
+        assert ui.on(ConfirmScreen) and not mitigator.named("run")
+        await ui.press("g")
+        await ui.settle()
+        assert [call[1] for call in mitigator.named("run")] == ["k8s.restart"]
+        assert ui.on(RunningScreen)
+        assert "helped: errors 28 % before" in ui.text()
+
+    drive(engine_with(mitigator), script)
+
+
+def test_the_second_key_alone_and_a_broken_sequence_do_nothing() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        await ui.press("g", "y", "x", "g")
+        assert ui.on(ConfirmScreen)
+        assert not mitigator.named("run")
+
+    drive(engine_with(mitigator), script)
+
+
+def test_enter_is_cancel() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        await ui.press("enter", "enter")
+        await ui.settle()
+        assert ui.at_home
+        assert not mitigator.named("run")
+        assert len(mitigator.named("cancel")) == 1
+
+    drive(engine_with(mitigator), script)
+
+
+def test_keys_before_the_plan_has_been_seen_do_nothing() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        await ui.press("r", "y", "g", "enter")
+        await ui.settle()
+        assert ui.on(ConfirmScreen)
+        await ui.wait(ARMED_AFTER - 0.05)
+        await ui.press("y", "g", "enter")
+        assert ui.on(ConfirmScreen)
+        assert not mitigator.named("run")
+        await ui.wait(0.05)
+        await ui.press("y", "g")
+        assert len(mitigator.named("run")) == 1
+
+    drive(engine_with(mitigator), script)
+
+
+def test_routine_takes_one_key_and_acts_once() -> None:
+    mitigator = FakeMitigator()
+    mitigator.plans["k8s.restart"] = {"risk": Risk.ROUTINE}
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        await ui.press("y", "y", "enter", "enter")
+        assert len(mitigator.named("run")) == 1
+
+    drive(engine_with(mitigator), script)
+
+
+def test_destructive_takes_the_typed_name() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        await ui.press("enter", "down")
+        await armed(ui, "x")
+        assert "DESTRUCTIVE" in ui.text()
+        name = "checkout-7d9f8-000"
+        await ui.press("y", "g", "enter")
+        assert not mitigator.named("run"), "y and g are letters of a wrong name here"
+        await ui.press("backspace", "backspace")
+        for character in name[:-1]:
+            await ui.press(character if character != "-" else "minus")
+        await ui.press("enter")
+        assert not mitigator.named("run")
+        await ui.press(name[-1], "enter", "enter")
+        assert [call[2].name for call in mitigator.named("run")] == [name]
+
+    drive(engine_with(mitigator), script)
+
+
+def test_destructive_with_nothing_typed_is_cancelled_by_enter() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        await ui.press("enter", "down")
+        await armed(ui, "x")
+        await ui.press("enter")
+        await ui.settle()
+        assert ui.at_home and not mitigator.named("run")
+
+    drive(engine_with(mitigator), script)
+
+
+def test_a_refusal_cannot_be_confirmed() -> None:
+    mitigator = FakeMitigator()
+    mitigator.plans["k8s.restart"] = {"refusal": "the rollout before has not finished."}
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        assert "Refused: the rollout before has not finished." in ui.text()
+        await ui.press("y", "g", "tab", "y", "g")
+        assert ui.on(ConfirmScreen)
+        await ui.press("enter")
+        assert ui.at_home and not mitigator.named("run")
+
+    drive(engine_with(mitigator), script)
+
+
+def test_a_plan_that_fails_is_a_sentence() -> None:
+    mitigator = FakeMitigator()
+    mitigator.refuse = "the API does not answer: connection refused."
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        assert "the API does not answer: connection refused." in ui.text()
+        await ui.press("y", "g")
+        assert not mitigator.named("run")
+
+    drive(engine_with(mitigator), script)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+def test_everything_can_be_read_while_the_question_stays(size: tuple[int, int]) -> None:
+    mitigator = FakeMitigator()
+    mitigator.plans["k8s.restart"] = {"warnings": tuple(f"warning number {n}" for n in range(60))}
+
+    async def script(ui: Ui) -> None:
+        await ui.press("r")
+        await ui.settle()
+        seen = ui.text()
+        assert "more lines" in seen and "Cancel (enter)" in seen
+        for _ in range(8):
+            await ui.press("pagedown")
+            assert "Cancel (enter)" in ui.text() and "Restart" in ui.line("y g")
+            seen += ui.text()
+        for part in (
+            "deployment/checkout",
+            "uid w-checkout",
+            "context prod-eu",
+            "namespace shop",
+            "https://10.1.2.3:6443",
+            "kubectl --context prod-eu",
+            "restartedAt",
+            "3 pods replaced",
+            "Argo CD",
+            "It cannot be reverted.",
+            "logs of 3 pods",
+            "accepted by the server",
+            "warning number 59",
+        ):
+            assert part in seen
+
+    drive(engine_with(mitigator), script, size)
+
+
+def test_the_reason_is_recorded_and_its_letters_confirm_nothing() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        await ui.press("tab", "y", "g", "enter")
+        assert not mitigator.named("run")
+        await ui.press("y", "g")
+        assert mitigator.named("run")[0][3] == "yg"
+
+    drive(engine_with(mitigator), script)
+
+
+def test_the_target_is_frozen_when_the_key_is_pressed() -> None:
+    mitigator = FakeMitigator()
+    engine = engine_with(mitigator)
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        engine.board.publish("kubernetes:prod", msgspec.structs.replace(kubernetes(), workloads={}))
+        await ui.settle()
+        await ui.press("y", "g")
+        assert mitigator.named("run")[0][2] == Target("deployment", "checkout", "shop", "w-checkout", "7")
+
+    drive(engine, script)
+
+
+def test_no_key_reaches_the_console_behind_a_dialog() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        before = ui.main.current
+        await ui.press("3", "z", "r", "x", "m", "ctrl+q")
+        assert ui.on(ConfirmScreen) and len(ui.app.screen_stack) == 2
+        assert ui.main.current == before and not ui.main.zoomed
+        assert len(mitigator.named("plan")) == 1
+
+    drive(engine_with(mitigator), script)
+
+
+def test_parameters_are_asked_for_with_the_systems_own_choices() -> None:
+    mitigator = FakeMitigator()
+    mitigator.choices["revision"] = (
+        Option("43", "43", "restarted only", disabled="it is the current one"),
+        Option("41", "41", "image 1.4.2", recommended=True),
+        Option("40", "40", "image 1.4.1"),
+    )
+
+    async def script(ui: Ui) -> None:
+        await ui.press("u")
+        await ui.settle()
+        assert ui.on(ParamForm)
+        assert ui.top.inputs["revision"].value == "41"
+        await ui.press("up", "enter")
+        assert "revision cannot be 43: it is the current one" in ui.text()
+        await ui.press("down", "down", "enter")
+        await ui.settle()
+        assert ui.on(ConfirmScreen)
+        assert mitigator.named("plan")[0][3] == {"revision": "40"}
+
+    drive(engine_with(mitigator), script)
+
+
+def test_a_missing_or_wrong_parameter_is_said() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        await ui.press("c", "enter")
+        assert "replicas is needed." in ui.text()
+        await ui.press("x", "enter")
+        assert "replicas has to be a whole number." in ui.text()
+        assert not mitigator.named("plan")
+
+    drive(engine_with(mitigator), script)
+
+
+def test_undo_is_another_confirmed_action() -> None:
+    mitigator = FakeMitigator()
+    mitigator.outcome = Outcome("done", "scaled", undo_action="k8s.scale", undo_params={"replicas": "3"})
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        await ui.press("y", "g")
+        await ui.settle()
+        assert "u Undo" in ui.text()
+        await ui.press("u")
+        await ui.settle()
+        assert ui.on(ConfirmScreen)
+        assert mitigator.named("plan")[-1][1:4:2] == ("k8s.scale", {"replicas": "3"})
+        assert len(mitigator.named("run")) == 1
+
+    drive(engine_with(mitigator), script)
+
+
+def test_an_unknown_outcome_and_each_targets_result_are_shown() -> None:
+    mitigator = FakeMitigator()
+    mitigator.outcome = Outcome(
+        "unknown",
+        "the answer was lost",
+        (StepResult("pid/1", True, "ended"), StepResult("pid/2", False, "denied")),
+    )
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        await ui.press("y", "g")
+        await ui.settle()
+        text = ui.text()
+        assert "OUTCOME UNKNOWN: the answer was lost" in text
+        assert "ok     pid/1  ended" in text and "failed pid/2  denied" in text
+
+    drive(engine_with(mitigator), script)
+
+
+def test_an_action_without_a_row_says_what_it_needs() -> None:
+    mitigator = FakeMitigator()
+    engine = FakeEngine(mitigator=mitigator)
+
+    async def script(ui: Ui) -> None:
+        await ui.press("r")
+        assert ui.at_home
+        assert "Restart needs a deployment or statefulset or daemonset" in ui.text()
+
+    drive(engine, script)
+
+
+def test_watch_mode_has_no_mutating_action_anywhere() -> None:
+    engine = everything(FakeEngine(mode="watch"))
+
+    async def script(ui: Ui) -> None:
+        assert not [action for action in ui.main.keymap.actions if action.mutating]
+        assert "Restart" not in ui.text() and "WATCH" in ui.text()
+        for key in ("r", "u", "c", "x", "v"):
+            await ui.press(key)
+            assert ui.at_home
+        await ui.press("colon")
+        await ui.settle()
+        assert "Restart" not in ui.text() and "Roll back" not in ui.text()
+        await ui.press("escape", "a", "m")
+        assert ui.at_home and not engine.calls
+
+    drive(engine, script)

@@ -1,0 +1,120 @@
+"""What is on the screen, cell by cell, in three sizes and in the states that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from console.config import Config
+from console.model.source import Health
+from tests.ui.drive import Ui, drive
+from tests.ui.fake import NOW, FakeEngine
+from tests.ui.mitigator import FakeMitigator
+from tests.ui.scene import everything
+
+Same = Callable[[str, list[str]], None]
+
+
+@pytest.mark.parametrize("size", [(200, 50), (120, 40), (80, 24)])
+def test_console(size: tuple[int, int], same_text: Same) -> None:
+    async def script(ui: Ui) -> None:
+        same_text(f"console-{size[0]}x{size[1]}", ui.grid())
+
+    drive(everything(FakeEngine(mitigator=FakeMitigator())), script, size)
+
+
+@pytest.mark.parametrize("pane", ["pods", "errors", "database", "cache", "alerts", "suggestions", "timeline"])
+def test_every_pane_alone(pane: str, same_text: Same) -> None:
+    async def script(ui: Ui) -> None:
+        ui.main.focus_pane(pane)
+        await ui.settle()
+        same_text(f"pane-{pane}-80x24", ui.grid())
+
+    drive(everything(FakeEngine(mitigator=FakeMitigator())), script, (80, 24))
+
+
+def test_zoomed_errors_draw_a_chart(same_text: Same) -> None:
+    async def script(ui: Ui) -> None:
+        await ui.press("2", "z")
+        await ui.settle()
+        same_text("errors-zoomed-120x40", ui.grid())
+
+    drive(everything(FakeEngine()), script)
+
+
+def test_zoomed_database_shows_statements(same_text: Same) -> None:
+    async def script(ui: Ui) -> None:
+        await ui.press("3", "z")
+        await ui.settle()
+        same_text("database-zoomed-120x40", ui.grid())
+
+    drive(everything(FakeEngine()), script)
+
+
+def test_nothing_configured_says_how(same_text: Same) -> None:
+    async def script(ui: Ui) -> None:
+        same_text("nothing-120x40", ui.grid())
+
+    drive(FakeEngine(), script)
+
+
+def test_everything_failed_keeps_old_data(same_text: Same) -> None:
+    engine = everything(FakeEngine())
+    engine.timeline.health = "failed"
+    engine.timeline.reason = "disk full on /var"
+    for name in list(engine.board.statuses):
+        engine.health(
+            name,
+            Health.FAILED,
+            reason="connection refused",
+            advice="Check the network.",
+            since=NOW - 1669,
+            last_ok=NOW - 1670,
+        )
+
+    async def script(ui: Ui) -> None:
+        same_text("failed-120x40", ui.grid())
+
+    drive(engine, script)
+
+
+@pytest.mark.parametrize(("key", "name"), [("question_mark", "help"), ("s", "sources"), ("m", "menu")])
+def test_pages(key: str, name: str, same_text: Same) -> None:
+    async def script(ui: Ui) -> None:
+        await ui.press(key)
+        await ui.settle()
+        same_text(f"{name}-120x40", ui.grid())
+
+    drive(everything(FakeEngine(mitigator=FakeMitigator())), script)
+
+
+@pytest.mark.parametrize(("key", "name"), [("h", "history"), ("d", "describe"), ("e", "events")])
+def test_pages_of_a_row(key: str, name: str, same_text: Same) -> None:
+    async def script(ui: Ui) -> None:
+        await ui.press(key)
+        await ui.settle()
+        same_text(f"{name}-120x40", ui.grid())
+
+    drive(everything(FakeEngine()), script)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+def test_confirm(size: tuple[int, int], same_text: Same) -> None:
+    async def script(ui: Ui) -> None:
+        await ui.press("r")
+        await ui.settle()
+        same_text(f"confirm-{size[0]}x{size[1]}", ui.grid())
+
+    drive(everything(FakeEngine(mitigator=FakeMitigator())), script, size)
+
+
+def test_the_same_picture_whatever_the_theme() -> None:
+    grids: list[list[str]] = []
+
+    async def script(ui: Ui) -> None:
+        grids.append(ui.grid())
+
+    for theme in ("warroom-dark", "warroom-light", "warroom-contrast", "unknown"):
+        drive(everything(FakeEngine(Config.model_validate({"screen": {"theme": theme}}))), script)
+    assert grids[0] == grids[1] == grids[2] == grids[3]
