@@ -140,7 +140,9 @@ class Alertmanager:
             created_by, comment = str(body["createdBy"]), str(body["comment"])
         except (msgspec.DecodeError, KeyError, TypeError, ValueError, re.error) as error:
             return _json(f"invalid silence: {error}", 400)
-        if not matchers or all(_matches(one, {}) for one in matchers):
+        if not matchers:
+            return _json({"code": 612, "message": "matchers in body should have at least 1 items"}, 422)
+        if all(_matches(one, {}) for one in matchers):
             return _json("invalid silence: at least one matcher must not match the empty string", 400)
         if ends is None or ends <= max(starts, now):
             return _json("invalid silence: end time must be after the start and not in the past", 400)
