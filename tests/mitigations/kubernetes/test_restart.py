@@ -3,67 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from console.config import PostgresSettings
 from console.drill.cluster import Match
 from console.engine.ports import PlanError
-from console.model.kube import KubeSnapshot, Node
-from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.plan import Risk
-from console.model.postgres import PostgresSnapshot
-from console.model.reading import NO_DATA, Reading, State
-from tests.mitigations.kubernetes.rig import NAMESPACE, SOURCE, Rig, losing_answers, rig, run, until
+from tests.mitigations.kubernetes.rig import NAMESPACE, rig, run, until
 
 PATCH = Match(method="PATCH")
-
-
-def hpa(r: Rig, low: int, high: int) -> None:
-    r.cluster.create(
-        {
-            "apiVersion": "autoscaling/v2",
-            "kind": "HorizontalPodAutoscaler",
-            "metadata": {"name": "shop"},
-            "spec": {
-                "minReplicas": low,
-                "maxReplicas": high,
-                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"},
-                "metrics": [
-                    {
-                        "type": "Resource",
-                        "resource": {
-                            "name": "cpu",
-                            "target": {"type": "Utilization", "averageUtilization": 80},
-                        },
-                    }
-                ],
-            },
-        },
-        NAMESPACE,
-    )
-
-
-def database(r: Rig, pool: int, usable: int, clients: int) -> None:
-    settings = PostgresSettings(dsn="postgresql://127.0.0.1/x", pool_size=pool)  # type: ignore[arg-type]
-    r.config = r.config.model_copy(update={"postgres": (settings,)})
-    r.runner = r.make_runner()
-    snapshot = PostgresSnapshot(
-        at=1,
-        now=1,
-        version=15,
-        server="",
-        standby=None,
-        max_connections=usable + 3,
-        reserved=3,
-        usable=usable,
-        clients=clients,
-        by_state=(),
-        by_application=(),
-        backends=(),
-        oldest_transaction=None,
-        oldest_query=None,
-        idle_in_transaction=0,
-        waiting=0,
-    )
-    r.board.publish("postgres:main", snapshot)
 
 
 def test_a_restart_replaces_every_pod_and_saves_their_logs_first(tmp_path: Path) -> None:
@@ -157,28 +102,6 @@ def test_a_lost_answer_is_unknown_and_is_not_sent_twice(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_a_change_whose_answer_was_lost_is_found_by_looking(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            r.deploy("shop", "reg/shop:v1")
-            await r.rolled_out("shop")
-            async with losing_answers(r) as proxy:
-                plan = await r.plan("k8s.scale", "deployment/shop", replicas="5")
-                proxy.armed = True
-
-                done = await r.runner.run(plan)
-
-            assert proxy.lost == 1
-            assert done.outcome is not None
-            assert done.outcome.status == "unknown"
-            assert r.get("deploy", "shop")["spec"]["replicas"] == 5
-            assert done.verdict is not None
-            assert "5 of 5 pods" in done.verdict.detail
-            assert r.kinds().count("ledger.opened") == 1
-
-    run(scenario())
-
-
 def test_an_unreachable_server_means_that_nothing_was_sent(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with rig(tmp_path) as r:
@@ -212,114 +135,6 @@ def test_a_viewer_is_told_before_and_refused_by_the_server(tmp_path: Path) -> No
             assert done.outcome is not None
             assert done.outcome.status == "refused"
             assert r.kinds() == ["action.refused"]
-
-    run(scenario())
-
-
-def test_scaling_up_shows_autoscaler_and_connections_and_stands_on_the_ledger(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            database(r, pool=10, usable=97, clients=60)
-            r.deploy("shop", "reg/shop:v1")
-            await r.rolled_out("shop")
-            hpa(r, 2, 10)
-
-            plan = await r.plan("k8s.scale", "deployment/shop", replicas="8")
-            assert [(c.path, c.before, c.after) for c in plan.changes] == [("spec.replicas", "3", "8")]
-            assert any("HPA shop" in text and "sets its own number" in text for text in plan.undone_by)
-            assert any("8 pods × pool of 10 = 80" in text and "not enough" in text for text in plan.warnings)
-            assert "--replicas=8" in plan.command
-
-            done = await r.runner.run(plan)
-            assert done.outcome is not None
-            assert done.outcome.status == "done"
-            assert r.kinds().count("ledger.opened") == 1
-
-    run(scenario())
-
-
-def test_a_scale_is_undone_and_leaves_the_ledger(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            r.deploy("shop", "reg/shop:v1")
-            await r.rolled_out("shop")
-            up = await r.runner.run(await r.plan("k8s.scale", "deployment/shop", replicas="5"))
-            assert len(r.pods("shop")) == 5
-            assert up.outcome is not None
-            assert up.outcome.undo_params is not None
-
-            back = await r.runner.run(await r.plan("k8s.scale", "deployment/shop", **up.outcome.undo_params))
-
-            assert back.outcome is not None
-            assert back.outcome.status == "done"
-            assert len(r.pods("shop")) == 3
-            assert [kind for kind in r.kinds() if kind.startswith("ledger")] == [
-                "ledger.opened",
-                "ledger.closed",
-            ]
-
-    run(scenario())
-
-
-def test_an_undo_is_refused_when_somebody_scaled_since(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            r.deploy("shop", "reg/shop:v1")
-            await r.rolled_out("shop")
-            up = await r.runner.run(await r.plan("k8s.scale", "deployment/shop", replicas="5"))
-            assert up.outcome is not None
-            assert up.outcome.undo_params is not None
-            r.cluster.scale("deploy", "shop", 6, NAMESPACE)
-
-            plan = await r.plan("k8s.scale", "deployment/shop", **up.outcome.undo_params)
-
-            assert "6 replicas, not the 5" in plan.refusal
-
-    run(scenario())
-
-
-def test_a_scale_is_refused_when_somebody_scaled_between_plan_and_act(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            r.deploy("shop", "reg/shop:v1")
-            await r.rolled_out("shop")
-            plan = await r.plan("k8s.scale", "deployment/shop", replicas="5")
-            r.cluster.scale("deploy", "shop", 4, NAMESPACE)
-
-            done = await r.runner.run(plan)
-
-            assert done.outcome is not None
-            assert done.outcome.status == "refused"
-            assert r.get("deploy", "shop")["spec"]["replicas"] == 4
-
-    run(scenario())
-
-
-def test_scaling_to_nothing_or_to_one_warns(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            r.deploy("shop", "reg/shop:v1")
-            await r.rolled_out("shop")
-            hpa(r, 2, 10)
-
-            none = await r.plan("k8s.scale", "deployment/shop", replicas="0")
-            one = await r.plan("k8s.scale", "deployment/shop", replicas="1")
-
-            assert none.risk is Risk.DESTRUCTIVE
-            assert any("switch it off" in text for text in none.undone_by)
-            assert any("no redundancy" in text for text in one.warnings)
-            assert any("3.0 times" in text for text in one.warnings)
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("number", ["-1", "x", "", "99999999"])
-def test_a_number_that_is_none_is_refused_before_anything_is_asked(tmp_path: Path, number: str) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            with pytest.raises(PlanError, match="no number"):
-                await r.plan("k8s.scale", "deployment/shop", replicas=number)
-            assert not r.server.requests
 
     run(scenario())
 
@@ -367,46 +182,6 @@ def test_evidence_that_cannot_be_written_stops_the_act(tmp_path: Path) -> None:
             assert done.outcome.status == "refused"
             assert "evidence cannot be saved" in done.outcome.detail
             assert r.get("deploy", "shop")["metadata"]["generation"] == 1
-
-    run(scenario())
-
-
-def test_what_new_pods_request_is_held_against_the_nodes(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            r.deploy("shop", "reg/shop:v1")
-            resources = [{"name": "app", "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}]
-            r.cluster.patch(
-                "deploy", "shop", {"spec": {"template": {"spec": {"containers": resources}}}}, NAMESPACE
-            )
-            await r.rolled_out("shop")
-            node = Node("u", "n1", ready=True, unschedulable=False, pressures=(), cpu=8.0, memory=32 * 2**30)
-            snapshot = KubeSnapshot(
-                context="drill",
-                namespaces=(NAMESPACE,),
-                server="",
-                version="",
-                at=0.0,
-                pods={},
-                workloads={},
-                revisions={},
-                nodes={"u": node},
-                hpas={},
-                pdbs={},
-                events={},
-                denied={},
-                synced=frozenset(),
-            )
-            r.board.publish(SOURCE, snapshot)
-            reading = Reading(State.OK, 90.0, 1.0)
-            service = ServiceMetrics("shop", NO_DATA, reading, NO_DATA, NO_DATA, 0.05)
-            r.board.publish("prometheus", PrometheusSnapshot(1.0, 1, (service,)))
-
-            up = await r.plan("k8s.scale", "deployment/shop", replicas="7")
-            down = await r.plan("k8s.scale", "deployment/shop", replicas="2")
-
-            assert any("request 2 cores and 4.0 GiB" in text and "8 cores" in text for text in up.warnings)
-            assert any("30.0 per replica now, 45.0 after" in text for text in down.warnings)
 
     run(scenario())
 
