@@ -155,6 +155,22 @@ def test_failures_of_plugins_are_sentences(
         assert caught.value.advice == "brew install it"
 
 
+def test_a_plugin_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.sources.kubernetes.execplugin.PLUGIN_SECONDS", 0.2)
+    user = plugin(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    file = kubeconfig(tmp_path, "http://127.0.0.1:9", user=user)
+
+    async def main() -> None:
+        await open_connection(ClusterSettings(kubeconfig=file), clock=clock())
+
+    with pytest.raises(KubeError, match="took longer than"):
+        asyncio.run(main())
+    pid = tmp_path / "pid"
+    if pid.exists():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid.read_text()), 0)
+
+
 def test_a_plugin_may_give_a_client_certificate(tmp_path: Path, pki: Pki) -> None:
     async def main() -> None:
         async with fake_api(pki.server_context(demand_client=True)) as api:

@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from console.config import ClusterSettings
 from console.drill.cluster import ApiServer, Behaviour, Cluster, Container, Match, State
 from console.model.kube import differences, preferred_revision
+from console.model.logs import LogRequest
 from console.model.source import Health
+from console.sources.base import SourceError
 from console.sources.kubernetes import KubernetesSource
 from console.sources.kubernetes.errors import KubeError
 from tests.sources.kubernetes.running import FAST, Board
@@ -93,6 +95,10 @@ def test_a_bad_release_is_seen_and_its_way_back_found(tmp_path: Path) -> None:
             text = "\n".join(line for _, lines in found.sections for line in lines)
             assert "exitCode 1" in text and "GET /healthz on 8080" in text and "BackOff" in text
             assert "s3cr3t-value" not in text and "Env MODE=fast" in text
+
+            wanted = LogRequest(source.name, "production", (crashed.name,), previous=True)
+            said = [line.text async for batch in source.read_logs(wanted) for line in batch]
+            assert "FATAL cannot start" in said
 
     asyncio.run(main())
 
@@ -244,6 +250,13 @@ def test_revisions_of_a_statefulset(tmp_path: Path) -> None:
             assert any(title == "Container app" for title, _ in found.sections)
 
     asyncio.run(main())
+
+
+def test_before_it_is_connected_there_is_nothing_to_ask() -> None:
+    clock = make_cluster().clock
+    source = KubernetesSource("kubernetes:sim", ClusterSettings(), clock, random.Random(1))
+    with pytest.raises(SourceError, match="not connected yet"):
+        asyncio.run(source.describe("Pod", "production", "x"))
 
 
 def test_what_cannot_be_described_is_a_sentence(tmp_path: Path) -> None:
