@@ -88,7 +88,9 @@ def _current_context(args: argparse.Namespace) -> tuple[str, str]:
 
     kubeconfig: Path | None = args.kubeconfig
     try:
-        contexts, active = list_kube_config_contexts(config_file=str(kubeconfig) if kubeconfig else None)
+        contexts, active = list_kube_config_contexts(  # type: ignore[no-untyped-call]
+            config_file=str(kubeconfig) if kubeconfig else None
+        )
     except (ConfigException, OSError, ValueError) as error:
         raise ConfigError(
             f"no kube context can be read: {error}. Name a file with --kubeconfig, or look around first"

@@ -20,6 +20,10 @@ def clock() -> ManualClock:
     return ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
 
 
+def severity(watched: WatchedTimeline) -> int | None:
+    return watched.incident.severity if watched.incident else None
+
+
 def test_it_follows_from_standby_into_an_incident_and_back(tmp_path: Path, clock: ManualClock) -> None:
     other, watched = Recorder(tmp_path, clock), WatchedTimeline(tmp_path, clock)
     assert not watched.refresh()
@@ -30,21 +34,18 @@ def test_it_follows_from_standby_into_an_incident_and_back(tmp_path: Path, clock
     declare(other, "SEV2", "checkout fails", lead="ann", drill=True)
     clock.advance(2)
     assert watched.refresh()
-    assert watched.incident is not None
-    assert (watched.incident.severity, watched.incident.title, watched.incident.drill) == (
-        2,
-        "checkout fails",
-        True,
-    )
+    incident = watched.incident
+    assert incident is not None
+    assert (incident.severity, incident.title, incident.drill) == (2, "checkout fails", True)
     other.record("incident.severity", "worse", data={"severity": "SEV1"})
     assert watched.refresh()
-    assert watched.incident.severity == 1
+    assert severity(watched) == 1
 
     resolve(other, "done")
     watched.refresh()
     clock.advance(2)
     watched.refresh()
-    assert watched.incident is None
+    assert severity(watched) is None
     assert [entry.text for entry in watched.entries] == ["before"]
 
 
