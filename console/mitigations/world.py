@@ -15,8 +15,9 @@ import msgspec
 from console.config import ClusterSettings, Config, PostgresSettings
 from console.engine.ports import PlanError
 from console.model.clock import Clock
+from console.model.kube import KubeSnapshot
 from console.model.redact import redact
-from console.model.text import clean_lines
+from console.model.text import clean, clean_lines
 from console.sources.base import SourceError
 
 if TYPE_CHECKING:
@@ -98,17 +99,35 @@ class World:
         return self.clock.now().timestamp()
 
     async def kubernetes(self) -> Connection:
-        """The connection to the cluster of ``source`` that may write. Raises PlanError."""
+        """The connection to the cluster of ``source`` that may write. Raises PlanError.
+
+        It is the cluster that is on the screen: a kubeconfig that another shell has switched or rewritten
+        since then changes nothing, or is refused.
+        """
         if not isinstance(self.settings, ClusterSettings):
             raise PlanError(f"{self.source} is no Kubernetes context of the configuration")
         if self._kubernetes is None:
-            from console.sources.kubernetes.connection import open_connection
-
-            try:
-                self._kubernetes = await open_connection(self.settings, writable=True, clock=self.clock)
-            except SourceError as error:
-                raise PlanError(": ".join(filter(None, (error.reason, error.advice)))) from None
+            self._kubernetes = await self._open_kubernetes(self.settings)
         return self._kubernetes
+
+    async def _open_kubernetes(self, settings: ClusterSettings) -> Connection:
+        from console.sources.kubernetes.connection import open_connection
+
+        seen = self.board.snapshot(self.source)
+        pinned = seen if isinstance(seen, KubeSnapshot) and seen.server else None
+        if pinned is not None:
+            settings = settings.model_copy(update={"context": pinned.context})
+        try:
+            connection = await open_connection(settings, writable=True, clock=self.clock)
+        except SourceError as error:
+            raise PlanError(": ".join(filter(None, (error.reason, error.advice)))) from None
+        if pinned is not None and connection.server != pinned.server:
+            await connection.close()
+            raise PlanError(
+                f"the context {pinned.context} of the kubeconfig now points to {clean(connection.server, 200)},"
+                f" not to {pinned.server} as on the screen; start the console anew to use it"
+            )
+        return connection
 
     async def postgres(self) -> PostgresConnection:
         """The connection to the server of ``source`` that may signal sessions. Raises PlanError."""
