@@ -72,14 +72,20 @@ class Connection:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, params: Mapping[str, str] | None = None, *, stall: float
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        stall: float,
+        answer: float | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The body of a GET as chunks while it comes in.
 
-        Silence of more than ``stall`` seconds raises StalledError, a cut connection KubeError.
+        Silence of more than ``stall`` seconds raises StalledError, a cut connection KubeError, and so does
+        an answer that has not begun after ``answer`` seconds.
         """
         what = f"GET {path}"
-        async with self._open("GET", path, params, None, {}, stall) as response:
+        async with self._open("GET", path, params, None, {}, stall, answer) as response:
             if response.status != 200:
                 raise refusal(response.status, response.headers, await response.read(), what)
             yield response.content.iter_any()
@@ -121,6 +127,7 @@ class Connection:
         data: bytes | None,
         headers: Mapping[str, str],
         read_timeout: float,
+        answer: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The one way to the server: guards, authenticates, renews credentials once, translates failures."""
         self._guard(method, path)
@@ -128,11 +135,12 @@ class Connection:
             await self._refresh(self._generation)
         generation = self._generation
         try:
-            response = await self._send(method, path, params, data, headers, read_timeout)
-            if response.status == 401:
-                response.release()
-                await self._refresh(generation)
+            async with asyncio.timeout(answer):
                 response = await self._send(method, path, params, data, headers, read_timeout)
+                if response.status == 401:
+                    response.release()
+                    await self._refresh(generation)
+                    response = await self._send(method, path, params, data, headers, read_timeout)
         except (aiohttp.ClientError, OSError) as error:
             raise no_answer(error, self._host) from None
         async with response:

@@ -28,12 +28,14 @@ LINE_LIMIT = 32 * 2**20
 class Pace(msgspec.Struct, frozen=True):
     """The times of a watch in seconds.
 
-    A server sends a bookmark about once a minute, so silence for ``stall`` means that nobody is there.
-    ``watch`` bounds how long one watch is asked for; ``refused`` is the pause after a 403 or a missing API.
+    A server sends a bookmark about once a minute, so silence for ``stall`` means that nobody is there; it
+    begins to answer a watch at once, so ``answer`` is how long that may take. ``watch`` bounds how long one
+    watch is asked for; ``refused`` is the pause after a 403 or a missing API.
     """
 
     watch: tuple[float, float] = (240.0, 300.0)
     stall: float = 90.0
+    answer: float = 15.0
     base: float = 0.5
     ceiling: float = 15.0
     refused: float = 120.0
@@ -219,7 +221,9 @@ class Watcher:
             "timeoutSeconds": str(max(1, round(low + (high - low) * self._rng.random()))),
         }
         rest = b""
-        async with self._connection.stream(self._path, params, stall=self._pace.stall) as chunks:
+        async with self._connection.stream(
+            self._path, params, stall=self._pace.stall, answer=self._pace.answer
+        ) as chunks:
             self._opened = asyncio.get_running_loop().time()
             self._alive()
             async for chunk in chunks:
@@ -233,6 +237,8 @@ class Watcher:
                     if index % STEP == 0:
                         await asyncio.sleep(0)
                 self._changed()
+        if rest.strip():
+            raise msgspec.DecodeError("it ended in the middle of an event")
 
     def _apply(self, line: bytes) -> None:
         change = self.kind.change(line)
