@@ -24,6 +24,7 @@ PAST_DAYS = 3
 HISTORY = 900
 """Seconds of healthy metrics before the drill."""
 HISTORY_STEP = 5
+FINE_HISTORY = 60
 
 
 class Simulation:
@@ -90,10 +91,12 @@ class Simulation:
         self.behaviour.sickness = self.scenario
         self._jump(self._end_of_past - timedelta(seconds=HISTORY))
         history: History = []
-        for _ in range(0, HISTORY, HISTORY_STEP):
-            self.clock.advance(HISTORY_STEP)
+        # The last minute is as fine as real scrapes, so that short windows see it too.
+        coarse = (HISTORY - FINE_HISTORY) // HISTORY_STEP
+        for step in (*([HISTORY_STEP] * coarse), *([1] * FINE_HISTORY)):
+            self.clock.advance(step)
             self.cluster.tick()
-            self._serve(HISTORY_STEP)
+            self._serve(step)
             history.append((self.seconds(), self._scrape()))
         return history
 
