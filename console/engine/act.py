@@ -10,7 +10,7 @@ import contextlib
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -30,6 +30,9 @@ from console.model.plan import Option, Outcome, Plan, Progress, Target, Verdict
 from console.timeline.entry import Entry, Kind, TimelineError
 from console.timeline.folder import incident_folder
 from console.timeline.recorder import Recorder
+
+if TYPE_CHECKING:
+    from console.mitigations.postgres.kept import ActingSessions
 
 KEPT = 20
 """How many finished mitigations the screen can still look at."""
@@ -51,6 +54,7 @@ class ActionRunner:
         *,
         timing: Timing | None = None,
         find_mitigation: Callable[[str], Mitigation | None] = find,
+        sessions: ActingSessions | None = None,
     ) -> None:
         self._board = board
         self._config = config
@@ -59,6 +63,7 @@ class ActionRunner:
         self._state_dir = state_dir
         self._timing = timing
         self._find = find_mitigation
+        self._sessions = sessions
         self._progress: dict[str, Progress] = {}
 
     @property
@@ -326,6 +331,7 @@ class ActionRunner:
             audit_id=audit_id,
             timing=self._timing,
             tell=tell,
+            sessions=self._sessions,
         )
 
     def _settings(self, source: str) -> ClusterSettings | PostgresSettings:

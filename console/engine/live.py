@@ -21,6 +21,7 @@ from console.engine.observer import Observer
 from console.engine.ports import PlanError
 from console.engine.record import WatchedTimeline
 from console.incident.record import declare, refresh
+from console.mitigations.postgres.kept import ActingSessions
 from console.model.clock import Clock
 from console.timeline.entry import Entry, Kind, Source, format_time, parse_time
 from console.timeline.recorder import Recorder
@@ -105,7 +106,9 @@ def live_engine(config: Config, clock: Clock, state_dir: Path) -> Engine:
     """An engine with everything that a person in an incident needs; not started yet."""
     timeline = RecordedTimeline(state_dir, clock, drill=config.drill)
     engine = Engine(config, clock, state_dir, "drill" if config.drill else "live", timeline=timeline)
-    runner = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir)
+    sessions = ActingSessions(config.postgres, clock)
+    engine.attach(sessions.keep)
+    runner = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir, sessions=sessions)
     engine.mitigator = runner
     engine.attach(runner.recover)
 

@@ -22,6 +22,7 @@ from console.sources.base import SourceError
 
 if TYPE_CHECKING:
     from console.mitigations.postgres.connection import PostgresConnection
+    from console.mitigations.postgres.kept import ActingSessions
     from console.sources.kubernetes.connection import Connection
 
 T = TypeVar("T")
@@ -78,6 +79,7 @@ class World:
         audit_id: str = "",
         timing: Timing | None = None,
         tell: Callable[[str], None] = lambda _text: None,
+        sessions: ActingSessions | None = None,
     ) -> None:
         self.clock = clock
         self.config = config
@@ -92,6 +94,7 @@ class World:
         self._evidence_dir = evidence_dir
         self._kubernetes: Connection | None = None
         self._postgres: PostgresConnection | None = None
+        self._sessions = sessions
 
     @property
     def now(self) -> float:
@@ -124,8 +127,9 @@ class World:
         if pinned is not None and connection.server != pinned.server:
             await connection.close()
             raise PlanError(
-                f"the context {pinned.context} of the kubeconfig now points to {clean(connection.server, 200)},"
-                f" not to {pinned.server} as on the screen; start the console anew to use it"
+                f"the context {pinned.context} of the kubeconfig now points to"
+                f" {clean(connection.server, 200)}, not to {pinned.server} as on the screen; start the console"
+                " anew to use it"
             )
         return connection
 
@@ -133,6 +137,8 @@ class World:
         """The connection to the server of ``source`` that may signal sessions. Raises PlanError."""
         if not isinstance(self.settings, PostgresSettings):
             raise PlanError(f"{self.source} is no PostgreSQL server of the configuration")
+        if self._sessions is not None:
+            return await self._sessions.take(self.settings)
         if self._postgres is None or self._postgres.closed:
             from console.mitigations.postgres.connection import open_postgres
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 import msgspec
 
 from console.model.logs import LogLine, LogRequest
+from console.model.redact import redact
 from console.model.text import clean
 from console.sources.kubernetes import wire
 from console.sources.kubernetes.connection import Connection
@@ -190,7 +191,7 @@ class _PodLogs:
             for raw in raw_lines[start : start + _BATCH]:
                 at, content, fresh = stamps.take(raw)
                 if fresh:
-                    batch.append(LogLine(at, self._pod, name, clean(content, TEXT_LIMIT)))
+                    batch.append(LogLine(at, self._pod, name, redact(clean(content, TEXT_LIMIT))))
             if batch:
                 self._open.discard(name)
                 self._told.pop(name, None)

@@ -1,0 +1,70 @@
+"""The kept acting connections: opened before they are needed.
+
+A server whose slots are all taken gives none to a role that is not privileged, and that is when sessions have
+to be ended. Importing this loads no client library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from console.config import PostgresSettings
+from console.model.clock import Clock
+
+if TYPE_CHECKING:
+    from console.mitigations.postgres.connection import PostgresConnection
+
+KEEP_SECONDS = 15.0
+"""Seconds between looks at the kept connections."""
+ANSWER_SECONDS = 5.0
+"""How long a kept connection is waited for before it is replaced."""
+
+
+class ActingSessions:
+    """One connection a server, by server name. Used on the engine's loop only."""
+
+    def __init__(self, servers: Sequence[PostgresSettings], clock: Clock) -> None:
+        self._servers = tuple(servers)
+        self._clock = clock
+        self._kept: dict[str, PostgresConnection] = {}
+        self._opening: dict[str, asyncio.Lock] = {server.name: asyncio.Lock() for server in self._servers}
+
+    async def keep(self) -> None:
+        """Open a connection to every server and open again those that break, until cancelled.
+
+        A server that refuses is tried again at the next look, and a plan that needs it says why.
+        """
+        try:
+            while True:
+                for settings in self._servers:
+                    with contextlib.suppress(Exception):
+                        await self._look(settings)
+                await asyncio.sleep(KEEP_SECONDS)
+        finally:
+            for connection in self._kept.values():
+                with contextlib.suppress(Exception):
+                    await connection.close()
+
+    async def take(self, settings: PostgresSettings) -> PostgresConnection:
+        """The kept connection to a server, or a new one that is kept from now on. Raises PlanError."""
+        from console.mitigations.postgres.connection import open_postgres
+
+        async with self._opening[settings.name]:
+            kept = self._kept.get(settings.name)
+            if kept is None or kept.closed:
+                kept = self._kept[settings.name] = await open_postgres(settings, self._clock)
+            return kept
+
+    async def _look(self, settings: PostgresSettings) -> None:
+        connection = await self.take(settings)
+        if connection.lock.locked():
+            return
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await connection.execute("SELECT 1")
+        except Exception:
+            await connection.close()
+            raise

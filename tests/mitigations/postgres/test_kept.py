@@ -1,0 +1,73 @@
+"""The kept acting connections: there when the server has no slot left, and made anew when they break."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from console.config import PostgresSettings
+from console.engine.ports import PlanError
+from console.mitigations.postgres.connection import open_postgres
+from console.mitigations.postgres.kept import ActingSessions
+from console.model.clock import ManualClock
+from tests.mitigations.postgres.helpers import client, run
+from tests.services import PostgresServer, eventually_async
+
+CLOCK = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+
+@contextlib.asynccontextmanager
+async def kept(settings: PostgresSettings) -> AsyncIterator[ActingSessions]:
+    sessions = ActingSessions((settings,), CLOCK)
+    task = asyncio.create_task(sessions.keep())
+    try:
+        yield sessions
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_on_a_full_server_the_kept_connection_still_acts(postgres_18: PostgresServer) -> None:
+    postgres_18.execute("CREATE ROLE helper LOGIN; GRANT pg_signal_backend, pg_monitor TO helper")
+    settings = PostgresSettings.model_validate({"dsn": postgres_18.dsn("helper")})
+
+    async def scenario() -> None:
+        async with kept(settings) as sessions:
+            connection = await sessions.take(settings)
+            with contextlib.ExitStack() as clients:
+                usable = 20 - 3 - 1
+                for _ in range(usable):
+                    clients.enter_context(client(postgres_18, user="helper"))
+                with pytest.raises(PlanError, match="slots"):
+                    await open_postgres(settings, CLOCK)
+                assert await sessions.take(settings) is connection
+                answer = await connection.execute("SELECT 1")
+                assert await answer.fetchone() == (1,)
+
+    run(scenario())
+    postgres_18.execute("DROP ROLE helper")
+
+
+def test_a_connection_that_broke_is_replaced(postgres_18: PostgresServer) -> None:
+    settings = PostgresSettings.model_validate({"dsn": postgres_18.dsn("postgres")})
+
+    async def scenario() -> None:
+        async with kept(settings) as sessions:
+            first = await sessions.take(settings)
+            postgres_18.execute(f"SELECT pg_terminate_backend({first.info.backend_pid})")
+
+            async def noticed() -> bool:
+                with contextlib.suppress(Exception):
+                    await first.execute("SELECT 1")
+                return first.closed
+
+            await eventually_async(noticed, "the end of the connection to be noticed")
+            second = await sessions.take(settings)
+            answer = await second.execute("SELECT 2")
+            assert await answer.fetchone() == (2,)
+
+    run(scenario())
