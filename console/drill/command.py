@@ -51,6 +51,9 @@ def serve(args: argparse.Namespace, *, until_input_ends: bool = False) -> int:
     except DrillError as error:
         print(f"warroom drill: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"warroom drill: the machine refused: {error}.", file=sys.stderr)
+        return 1
     print(text, flush=True)
     return 0
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from typing import TYPE_CHECKING, ClassVar
 
-from console.drill.cluster.behaviour import Container, Start, State
-from console.drill.shop import PodView
+from console.drill.cluster import ApiError, Container, Start, State
+from console.drill.manifests import Obj
+from console.drill.shop import NAMESPACE, PodView
 from console.drill.traffic import Fault
 
 if TYPE_CHECKING:
@@ -58,6 +60,19 @@ class Scenario:
     def present(self) -> bool:
         """Whether the cause is still there; called once a tick after ``begin``."""
         return False
+
+    def containers(self, workload: str) -> list[Obj]:
+        """The containers that a Deployment asks for; none once somebody has deleted it."""
+        with contextlib.suppress(ApiError):
+            entry = self.world.cluster.entry("Deployment", workload, NAMESPACE)
+            found: list[Obj] = entry.obj["spec"]["template"]["spec"]["containers"]
+            return found
+        return []
+
+    def change(self, workload: str, patch: Obj, *, manager: str = "deploy-bot") -> None:
+        """Patch a Deployment as a deployment tool would; one that is gone stays gone."""
+        with contextlib.suppress(ApiError):
+            self.world.cluster.patch("Deployment", workload, patch, NAMESPACE, manager=manager)
 
     def recovered(self) -> bool:
         """Whether users notice nothing any more."""

@@ -304,3 +304,26 @@ def test_the_world_ends_with_the_console(tmp_path: Path) -> None:
     assert out.startswith("Drill healthy\n")
     assert not any(accepts(port) for port in listening)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_console_is_opened_on_the_world_and_the_score_follows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[tuple[config.Config, Path]] = []
+
+    def open_console(settings: config.Config, state_dir: Path) -> int:
+        opened.append((settings, state_dir))
+        assert settings.prometheus
+        port = httpx.URL(settings.prometheus.url).port
+        assert port
+        assert accepts(port)
+        return 3
+
+    monkeypatch.setattr("console.engine.launch.open_console", open_console)
+    assert command.run(arguments(scenario="healthy", state_dir=tmp_path)) == 3
+    ((settings, state_dir),) = opened
+    assert settings.drill
+    assert state_dir == tmp_path
+    said = capfd.readouterr()
+    assert said.out == "Drill healthy\nEnded before anything broke.\n"
+    assert said.err == "The drill is starting …\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from console.drill import manifests
 from console.drill.scenario import Scenario
-from console.drill.shop import BY_NAME, NAMESPACE, PodView
+from console.drill.shop import BY_NAME, PodView
 from console.drill.traffic import Fault
 
 BAD = "v42"
@@ -27,16 +27,16 @@ class BadRelease(Scenario):
         """Roll out v42."""
         self.ratio = self.rng.uniform(0.09, 0.14)
         self._done: set[str] = set()
-        self._change(manifests.release(CHECKOUT, BAD, "release v42: new tax tables"))
+        self.change(CHECKOUT.name, manifests.release(CHECKOUT, BAD, "release v42: new tax tables"))
 
     async def step(self, elapsed: float) -> None:
         """Somebody tries a restart, then more logging, unless the release is already taken back."""
         if elapsed >= self.RESTART_AFTER and self._still("restart"):
             at = self.world.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-            self._change(manifests.restart(at, "restart, hoping that it helps"))
+            self.change(CHECKOUT.name, manifests.restart(at, "restart, hoping that it helps"))
         if elapsed >= self.SET_ENV_AFTER and self._still("env"):
             change = manifests.release(CHECKOUT, BAD, "more logging", {"LOG_LEVEL": "debug"})
-            self._change(change)
+            self.change(CHECKOUT.name, change)
 
     def present(self) -> bool:
         """Whether the bad image is what the Deployment asks for or still runs."""
@@ -60,9 +60,4 @@ class BadRelease(Scenario):
         return self._wanted()
 
     def _wanted(self) -> bool:
-        entry = self.world.cluster.entry("Deployment", "checkout", NAMESPACE)
-        containers = entry.obj["spec"]["template"]["spec"]["containers"]
-        return any(one["image"] == CHECKOUT.image(BAD) for one in containers)
-
-    def _change(self, change: manifests.Obj) -> None:
-        self.world.cluster.patch("Deployment", "checkout", change, NAMESPACE, manager="deploy-bot")
+        return any(one["image"] == CHECKOUT.image(BAD) for one in self.containers(CHECKOUT.name))

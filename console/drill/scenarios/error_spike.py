@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from console.drill import manifests
 from console.drill.scenario import Scenario
-from console.drill.shop import BY_NAME, NAMESPACE, PodView
+from console.drill.shop import BY_NAME, PodView
 from console.drill.traffic import Fault
 
 AUTH = BY_NAME["auth-service"]
@@ -27,12 +27,15 @@ class ErrorSpike(Scenario):
         """Shorten the lifetime of tokens."""
         self.ratio = self.rng.uniform(0.2, 0.3)
         change = manifests.release(AUTH, AUTH.version, "shorter tokens, as security asked", {SETTING: "1"})
-        self.world.cluster.patch("Deployment", AUTH.name, change, NAMESPACE, manager="deploy-bot")
+        self.change(AUTH.name, change)
 
     def present(self) -> bool:
         """Whether the setting is wanted or still runs."""
-        template = self.world.cluster.entry("Deployment", AUTH.name, NAMESPACE).obj["spec"]["template"]
-        wanted = {one["name"]: one.get("value", "") for one in template["spec"]["containers"][0]["env"]}
+        wanted = {
+            env["name"]: env.get("value", "")
+            for one in self.containers(AUTH.name)
+            for env in one.get("env") or ()
+        }
         return _short(wanted.get(SETTING, "")) or any(
             _short(pod.env.get(SETTING, "")) for pod in self.world.pods if pod.workload == AUTH.name
         )

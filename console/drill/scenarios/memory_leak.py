@@ -34,14 +34,13 @@ class MemoryLeak(Scenario):
         """Roll out v64."""
         self._pressure: dict[str, float] = {}
         change = manifests.release(CATALOG, BAD, "release v64: faster search")
-        self.world.cluster.patch("Deployment", "catalog", change, NAMESPACE, manager="deploy-bot")
+        self.change(CATALOG.name, change)
 
     def present(self) -> bool:
         """Whether the bad image runs, or is wanted, under a limit that is too low for it."""
-        cluster = self.world.cluster
-        template = cluster.entry("Deployment", "catalog", NAMESPACE).obj["spec"]["template"]
-        pods = [entry.obj for entry in cluster.store.entries("pods", NAMESPACE)]
-        return any(_dies(one["spec"]) for one in (template, *pods))
+        pods = [entry.obj for entry in self.world.cluster.store.entries("pods", NAMESPACE)]
+        running = [one for pod in pods for one in pod["spec"]["containers"]]
+        return any(_dies(one) for one in (*self.containers(CATALOG.name), *running))
 
     def state(self, container: Container, age: float) -> State | None:
         """Memory by age, a little different in each pod."""
@@ -70,9 +69,7 @@ class MemoryLeak(Scenario):
         return "search: out of memory while growing the index"
 
 
-def _dies(spec: manifests.Obj) -> bool:
-    for one in spec["containers"]:
-        limit = ((one.get("resources") or {}).get("limits") or {}).get("memory")
-        if one["image"] == CATALOG.image(BAD) and limit and quantity.amount(limit) < PLATEAU:
-            return True
-    return False
+def _dies(container: manifests.Obj) -> bool:
+    limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+    low = limit is not None and quantity.amount(limit) < PLATEAU
+    return container["image"] == CATALOG.image(BAD) and low

@@ -5,7 +5,7 @@ from __future__ import annotations
 from console.drill import manifests
 from console.drill.cluster import Container, State
 from console.drill.scenario import Scenario
-from console.drill.shop import BY_NAME, NAMESPACE
+from console.drill.shop import BY_NAME
 
 BAD = "v88"
 STOREFRONT = BY_NAME["storefront"]
@@ -23,17 +23,16 @@ class Outage(Scenario):
     def prepare(self) -> None:
         """Somebody once set the strategy, for a migration."""
         change = {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}}
-        self.world.cluster.patch("Deployment", STOREFRONT.name, change, NAMESPACE, manager="kubectl")
+        self.change(STOREFRONT.name, change, manager="kubectl")
 
     async def begin(self) -> None:
         """Roll out v88."""
         change = manifests.release(STOREFRONT, BAD, "release v88: new session store")
-        self.world.cluster.patch("Deployment", STOREFRONT.name, change, NAMESPACE, manager="deploy-bot")
+        self.change(STOREFRONT.name, change)
 
     def present(self) -> bool:
         """Whether the bad image is wanted or a pod of it is left."""
-        template = self.world.cluster.entry("Deployment", STOREFRONT.name, NAMESPACE).obj["spec"]["template"]
-        wanted = template["spec"]["containers"][0]["image"] == STOREFRONT.image(BAD)
+        wanted = any(one["image"] == STOREFRONT.image(BAD) for one in self.containers(STOREFRONT.name))
         return wanted or any(pod.image == STOREFRONT.image(BAD) for pod in self.world.pods)
 
     def state(self, container: Container, age: float) -> State | None:
