@@ -50,6 +50,10 @@ class WarroomApp(App[int], inherit_bindings=False):
         """The screen with the panes."""
         return MainScreen(self.engine)
 
+    def on_ready(self) -> None:
+        """Start the engine once the panes are painted: loading its clients would hold up the first frame."""
+        self.screen.call_after_refresh(self.engine.start)
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """The usual filters and, before them, the guard against control characters."""
         return (self._guard, *super().get_line_filters())

@@ -251,9 +251,6 @@ def _needs(targets: tuple[str, ...]) -> str:
 
 @command("ui.note")
 def _note(screen: MainScreen) -> None:
-    if screen.engine.mode == "watch":
-        screen.say("This console only watches; notes are written on a live one.", "warn")
-        return
     screen.run_worker(_write_note(screen), exclusive=True, group="form", exit_on_error=False)
 
 
@@ -265,9 +262,6 @@ async def _write_note(screen: MainScreen) -> None:
 
 @command("ui.declare")
 def _declare(screen: MainScreen) -> None:
-    if screen.engine.mode == "watch":
-        screen.say("This console only watches; declare the incident on a live one.", "warn")
-        return
     screen.run_worker(_write_declaration(screen), exclusive=True, group="form", exit_on_error=False)
 
 

@@ -22,6 +22,8 @@ _DEFAULTS = {"ESCDELAY": "50"}
 def run(engine: Engine) -> int:
     """Show ``engine`` on the terminal until the person leaves; returns the exit code.
 
+    The app starts the engine after its first frame.
+
     A hang-up or a termination ends it in order, with code 129 or 143: the engine is stopped and its record
     written. An error leaves a sentence on standard error and the redacted details in a file.
     """
@@ -30,7 +32,6 @@ def run(engine: Engine) -> int:
         os.environ.setdefault(name, value)
     for name in ("TEXTUAL", "TEXTUAL_THEME", "TEXTUAL_DRIVER", "TEXTUAL_SCREENSHOT", "TEXTUAL_PRESS"):
         os.environ.pop(name, None)
-    engine.start()
     try:
         code, crash = asyncio.run(_show(engine))
     finally:

@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from console.model.plan import Target
 from console.model.source import Health, SourceStatus
-from console.ui.cells import Span, Spans, sides
+from console.ui.cells import Span, Spans, fit_spans, sides, spans_width
 from console.ui.format import age, clock_text
 from console.ui.port import Engine
 from console.ui.widgets.line_widget import Bar
@@ -196,8 +196,9 @@ class Pane(Vertical):
             right += [(f" {first + 1}-{last}/{self.view.total}", "dim")]
         right.append((" ", "dim"))
         width = self.heading.size.width
-        if right and sum(len(text) for text, _ in right) > width * 2 // 3:
-            left = left[:2]
+        if spans_width(left) + spans_width(right) > width and self.trouble():
+            left = left[:3]
+            right = list(fit_spans(tuple(right), max(0, width - spans_width(left) - 1)))
         self.heading.show(sides(left, right, width))
 
     def trouble(self) -> Spans:

@@ -14,6 +14,9 @@ from console.ui.widgets.table import Column
 
 _KINDS = {"Deployment": "", "StatefulSet": "sts", "DaemonSet": "ds", "Job": "job", "CronJob": "cron"}
 
+_FULL_NAMES = 110
+"""Cells from which a pod under its workload shows its whole name."""
+
 
 class PodsPane(Pane):
     """See the module. Row keys are ``source|uid``."""
@@ -163,7 +166,10 @@ class PodsPane(Pane):
         if isinstance(row, Pod):
             if not row.workload:
                 return (("  ", "text"), (row.name, role))
-            return ((f"  {glyphs.branch} ", "faint"), (row.name, role if row.sick else "dim"))
+            name = row.name
+            if self.size.width < _FULL_NAMES:  # the end tells pods apart, so it must not be cut
+                name = name.removeprefix(f"{row.workload.partition('/')[2]}-")
+            return ((f"  {glyphs.branch} ", "faint"), (name, role if row.sick else "dim"))
         arrow = glyphs.open if row.uid in self._open else glyphs.closed
         kind = _KINDS.get(row.kind, row.kind.lower())
         return ((f"{arrow} ", "faint"), (row.name, role), (f" {kind}" if kind else "", "faint"))

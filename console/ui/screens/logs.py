@@ -126,6 +126,9 @@ class LogsScreen(Dialog[None]):
 
     def _show_state(self) -> None:
         lines = self.lines
+        if self._saved:
+            self.state.show((_tail(f" {self._saved}", self.state.size.width),))
+            return
         spans: list[Span] = [(f" {count(lines.held)} lines", "dim")]
         if self._filtered:
             named = [f"/{self._text}" if self._text else "", "errors" if self._errors else ""]
@@ -141,8 +144,6 @@ class LogsScreen(Dialog[None]):
             spans.append(("  following", "ok"))
         else:
             spans.append((f"  paused, {count(lines.waiting)} new lines, f or End follows", "warn"))
-        if self._saved:
-            spans.append((f"  {self._saved}", "text"))
         self.state.show(spans)
 
     def _form(self, line: LogLine) -> Spans:
@@ -192,6 +193,7 @@ class LogsScreen(Dialog[None]):
 
     def handle(self, event: events.Key) -> bool:
         """The keys of the line below."""
+        self._saved = ""
         if self.field.has_focus:
             if event.key not in ("escape", "enter", "tab"):
                 return False
@@ -232,7 +234,6 @@ class LogsScreen(Dialog[None]):
 
     def _ask(self, **changes: object) -> None:
         self._request = msgspec.structs.replace(self._request, **changes)
-        self._saved = ""
         self._read()
 
     # Saving
@@ -287,6 +288,11 @@ def highlight(text: str, needle: str, role: str) -> Spans:
 def _short(pod: str) -> str:
     """The part of a pod's name that tells it from its siblings."""
     return pod if len(pod) <= _POD else pod[-_POD:].lstrip("-")
+
+
+def _tail(text: str, width: int) -> Span:
+    """``text``, cut at its beginning where it is too long: the end of a path is what tells files apart."""
+    return (text if len(text) <= width else f"…{text[len(text) - width + 1 :]}", "ok")
 
 
 def _plain(line: LogLine) -> str:

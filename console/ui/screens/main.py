@@ -31,6 +31,9 @@ WIDE = (118, 34)
 """From this size on all panes are shown; below it one at a time."""
 
 _MESSAGE_SECONDS = 8.0
+
+_LIVE_ONLY = ("ui.note", "ui.declare", "ui.actions")
+"""Commands that write into the record or lead to a mitigation: a console that watches has none of them."""
 _FILTER_LENGTH = 80
 
 
@@ -46,7 +49,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self.engine = engine
-        self.keymap = Keymap(available(watch=engine.mode == "watch"), engine.config.screen.keys)
+        watch = engine.mode == "watch"
+        actions = [action for action in available(watch=watch) if not (watch and action.name in _LIVE_ONLY)]
+        self.keymap = Keymap(actions, engine.config.screen.keys)
         columns = [[make(engine) for make in column] for column in (LEFT, RIGHT)]
         self._columns = columns
         made = {pane.NAME: pane for column in columns for pane in column}
@@ -142,6 +147,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
                 pane.display = not single or self.current == pane.NAME
             self.query_one(f"#{name}").display = any(pane.display for pane in column)
         self.tabs.display = single
+        self.set_class(single, "single")
         self.call_after_refresh(self.frame, tick=True)
         self.call_after_refresh(self.refresh_keys)
 

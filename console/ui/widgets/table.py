@@ -116,6 +116,8 @@ class Table(LineWidget, can_focus=True):
     def set_keys(self, keys: Sequence[str]) -> None:
         """Replace the rows and their order; the cursor stays on its key, at its place on the screen."""
         old_at = self._at
+        if bool(keys) != bool(self._keys):
+            self.refresh()
         self._keys = keys
         if self._cursor is not None:
             found = self._find(self._cursor)
@@ -256,7 +258,7 @@ class Table(LineWidget, can_focus=True):
         """The header, a row, a line of the notice, or nothing."""
         width = self.size.width
         if y < self._header:
-            return self._render_header(width)
+            return self._render_header(width) if self._keys else strip_of((), width, self.palette)
         state = self._shown[y] = self._state(y)
         if state[0] == "":
             return strip_of(((" ", "text"), *state[1]), width, self.palette)

@@ -1,0 +1,150 @@
+"""The log screen and its filters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from console.config import Config
+from console.model.logs import LogLine, LogRequest
+from console.ui.logfilter import is_error, is_server_error
+from console.ui.screens.logs import LogsScreen, highlight
+from tests.ui.drive import Ui, drive
+from tests.ui.fake import NOW, FakeEngine
+from tests.ui.scene import everything
+
+
+def line(text: str, pod: str = "checkout-7d9f8-000") -> LogLine:
+    return LogLine(NOW, pod, "app", text)
+
+
+def asked(engine: FakeEngine) -> LogRequest:
+    found = [call[2] for call in engine.calls if call[0] == "logs"][-1]
+    assert isinstance(found, LogRequest)
+    return found
+
+
+def test_logs_of_a_workload_are_merged_filtered_counted_and_saved(tmp_path: Path) -> None:
+    engine = everything(FakeEngine(Config.model_validate({"state_dir": str(tmp_path)})))
+
+    async def script(ui: Ui) -> None:
+        await ui.press("l")
+        assert asked(engine) == LogRequest(
+            "prod", "shop", tuple(f"checkout-7d9f8-00{number}" for number in range(3))
+        )
+        feed = engine.feeds[-1]
+        feed.put([line("GET /pay 200"), line("ERROR no stock"), line('"GET /pay HTTP/1.1" 503 12')])
+        feed.put([line("took 503 ms", "checkout-7d9f8-002")])
+        await ui.settle()
+        assert "4 lines  following" in ui.text() and "7d9f8-002 took 503 ms" in ui.text()
+        await ui.press("e")
+        assert "1 match errors" in ui.text() and "GET /pay 200" not in ui.text()
+        await ui.press("e", "5")
+        assert "1 match 5xx" in ui.text() and "took 503 ms" not in ui.text()
+        await ui.press("5", "slash", *"stock", "enter")
+        assert "1 match /stock" in ui.text()
+        await ui.press("w")
+        saved_name = "checkout-3-pods-20260301T143000Z.log"
+        for _ in range(100):
+            await ui.settle()
+            if saved_name in ui.text():
+                break
+        [saved] = (tmp_path / "logs").iterdir()
+        assert saved.read_text() == "14:30:00Z checkout-7d9f8-000/app ERROR no stock\n"
+        assert saved.stat().st_mode & 0o777 == 0o600 and saved_name in ui.text()
+        await ui.press("escape")
+        assert ui.at_home and ("close", "kubernetes:prod") in engine.calls
+
+    drive(engine, script, (160, 40))
+
+
+def test_previous_since_and_container_ask_again() -> None:
+    engine = everything(FakeEngine())
+
+    async def script(ui: Ui) -> None:
+        await ui.press("l", "p")
+        assert asked(engine).previous and not asked(engine).follow
+        await ui.press("p", "s")
+        assert asked(engine).since == 60 and asked(engine).follow
+        await ui.press("c")
+        assert asked(engine).container == "app"
+        await ui.press("c")
+        assert asked(engine).container == ""
+        assert [call[0] for call in engine.calls].count("close") == 5
+
+    drive(engine, script)
+
+
+def test_scrolling_up_pauses_and_counts_what_comes() -> None:
+    engine = everything(FakeEngine())
+
+    async def script(ui: Ui) -> None:
+        await ui.press("l")
+        engine.feeds[-1].put([line(f"number {n}") for n in range(200)])
+        await ui.settle()
+        await ui.press("pageup")
+        engine.feeds[-1].put([line("late")] * 7)
+        await ui.settle()
+        assert "paused, 7 new lines" in ui.text() and "late" not in ui.text()
+        await ui.press("f")
+        assert "late" in ui.text() and "following" in ui.text()
+
+    drive(engine, script)
+
+
+def test_dropped_lines_and_the_end_are_told() -> None:
+    engine = everything(FakeEngine())
+
+    async def script(ui: Ui) -> None:
+        await ui.press("l")
+        feed = engine.feeds[-1]
+        feed.put([line("x")] * 20_100)
+        feed.finish()
+        await ui.settle()
+        assert "100 dropped" in ui.text() and "ended" in ui.text()
+
+    drive(engine, script)
+
+
+def test_letters_in_the_filter_field_are_not_commands() -> None:
+    engine = everything(FakeEngine())
+
+    async def script(ui: Ui) -> None:
+        await ui.press("l", "slash", *"pscw5")
+        assert ui.on(LogsScreen) and len(engine.feeds) == 1
+        await ui.press("escape")
+        assert ui.on(LogsScreen)
+
+    drive(engine, script)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "five"),
+    [
+        ("2026-03-01 ERROR cannot connect", True, False),
+        ("level=error msg=x", True, False),
+        ('{"level":"error","status":500}', True, True),
+        ("Traceback (most recent call last):", True, False),
+        ("ValueError: bad", True, False),
+        ("E0301 14:00:00 reflector.go:1", True, False),
+        ("no errors found", False, False),
+        ("error_count=0 ok", False, False),
+        ('10.0.0.1 - - "GET / HTTP/1.1" 503 12', False, True),
+        ("status: 502", False, True),
+        ("took 503 ms", False, False),
+        ("order 500 shipped", False, False),
+        ("port=5000", False, False),
+    ],
+)
+def test_filters_tell_an_error_from_what_looks_like_one(text: str, error: bool, five: bool) -> None:
+    assert (is_error(text), is_server_error(text)) == (error, five)
+
+
+def test_highlight_marks_every_occurrence() -> None:
+    assert highlight("Stock, stock", "stock", "text") == (
+        ("Stock", "match"),
+        (", ", "text"),
+        ("stock", "match"),
+    )
+    assert highlight("abc", "", "text") == (("abc", "text"),)
