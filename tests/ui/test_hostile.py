@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from console.model.kube import Event
 from console.model.logs import LogLine
 from console.model.metrics import Alert, AlertsSnapshot
-from console.model.postgres import PostgresSnapshot
+from console.model.source import Health
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
 from tests.ui.mitigator import FakeMitigator
@@ -32,39 +30,57 @@ NASTY = (
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u202e]")
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_nasty_text_stays_text_in_every_pane(text: str) -> None:
+def hostile_engine() -> FakeEngine:
+    """Every nasty text in every place that others can write."""
     engine = everything(FakeEngine(mitigator=FakeMitigator()))
-    bad = workload(text, 1, uid="w", why=text, sick=True, severity=9)
-    one = pod(bad, 0, name=text, reason=text, why=text)
-    event = Event("e", "shop", bad.key, text, text, 2, NOW, NOW)
-    engine.board.publish("kubernetes:prod", snapshot([bad], [one], context=text, events={"e": event}))
-    engine.board.publish("alertmanager", AlertsSnapshot(NOW, (Alert("f", text, "active", text, text, NOW),)))
-    shot: PostgresSnapshot = postgres(backends=(backend(1, query=text, application=text),), notes=(text,))
-    engine.board.publish("postgres:main", shot)
-    engine.timeline.add("note", text, user=text)
-    engine.health("redis:main", reason=text)
+    numbered = list(enumerate(NASTY))
+    bad = [workload(text, 1, uid=f"w{n}", why=text, sick=True, severity=9) for n, text in numbered]
+    pods = [
+        pod(bad[n], 0, uid=f"p{n}-{k}", name=f"{text}{k or ''}", reason=text, why=text)
+        for n, text in numbered
+        for k in range(2)
+    ]
+    events = {
+        f"e{n}": Event(f"e{n}", "shop", f"Pod/{text}", text, text, 2, NOW - n, NOW - n)
+        for n, text in numbered
+    }
+    engine.board.publish("kubernetes:prod", snapshot(bad, pods, context=NASTY[2], events=events))
+    alerts = tuple(Alert(f"f{n}", text, "active", text, text, NOW - n) for n, text in numbered)
+    engine.board.publish("alertmanager", AlertsSnapshot(NOW, alerts))
+    sessions = tuple(backend(n, query=text, application=text, user=text) for n, text in numbered)
+    engine.board.publish("postgres:main", postgres(backends=sessions, notes=NASTY))
+    for _, text in numbered:
+        engine.timeline.add("note", text, user=text)
+    engine.health("redis:main", Health.FAILED, reason=" ".join(NASTY), advice=NASTY[3])
+    return engine
+
+
+def test_nasty_text_stays_text_everywhere() -> None:
+    engine = hostile_engine()
 
     async def script(ui: Ui) -> None:
-        seen = ui.text()
+        pages = {"console": ui.text()}
         for key in ("3", "5", "7", "1"):
-            await ui.press(key)
+            await ui.press(key, "z")
             await ui.settle()
-            seen += ui.text()
+            pages[key] = ui.text()
+            await ui.press("z")
         for key in ("e", "s", "m", "r", "l"):
             await ui.press(key)
             await ui.settle()
             if key == "l":
-                engine.feeds[-1].put([LogLine(NOW, text, text, text)])
+                engine.feeds[-1].put([LogLine(NOW, text, text, text) for text in NASTY])
                 await ui.settle()
-            seen += ui.text()
+            pages[key] = ui.text()
             await ui.press("escape")
             await ui.settle()
-            assert ui.at_home
-        shown = "".join(line for line in seen.split("\n"))
-        assert not CONTROL.search(shown)
-        if not CONTROL.search(text):
-            assert text in shown
+            assert ui.at_home, key
+        for page, text in pages.items():
+            assert not CONTROL.search(text.replace("\n", "")), page
+        for text in NASTY:
+            if not CONTROL.search(text):
+                for page in ("3", "5", "7", "1", "l"):
+                    assert text in pages[page], (text, page)
 
     drive(engine, script, (200, 50))
 
