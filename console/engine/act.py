@@ -22,8 +22,6 @@ from console.engine.crash import save_crash
 from console.engine.ledger import Measure, opening, taken_back_by
 from console.engine.ports import PlanError
 from console.engine.target_lock import TargetBusyError, TargetLock
-from console.mitigations.base import Mitigation
-from console.mitigations.registry import find
 from console.mitigations.world import Timing, World
 from console.model.clock import Clock
 from console.model.plan import Option, Outcome, Plan, Progress, Target, Verdict
@@ -32,6 +30,7 @@ from console.timeline.folder import incident_folder
 from console.timeline.recorder import Recorder
 
 if TYPE_CHECKING:
+    from console.mitigations.base import Mitigation
     from console.mitigations.postgres.kept import ActingSessions
 
 KEPT = 20
@@ -39,6 +38,13 @@ KEPT = 20
 MAX_AGE = 900.0
 """Seconds after which a plan is too old to be carried out."""
 BOARD_NAME = "mitigations"
+
+
+def _registered(name: str) -> Mitigation | None:
+    """The implementation of an action. Loading all of them costs more than the first frame may."""
+    from console.mitigations.registry import find
+
+    return find(name)
 
 
 class ActionRunner:
@@ -53,7 +59,7 @@ class ActionRunner:
         state_dir: Path,
         *,
         timing: Timing | None = None,
-        find_mitigation: Callable[[str], Mitigation | None] = find,
+        find_mitigation: Callable[[str], Mitigation | None] = _registered,
         sessions: ActingSessions | None = None,
     ) -> None:
         self._board = board

@@ -85,7 +85,11 @@ class Engine:
         self._thread.join(timeout)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Run a coroutine on the engine's loop. The future fails with what the coroutine raised."""
+        """Run a coroutine on the engine's loop, which is started if need be.
+
+        The future fails with what the coroutine raised.
+        """
+        self.start()
         if self._loop is None:
             work.close()
             raise RuntimeError("the engine has not been started")

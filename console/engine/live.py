@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,11 +24,13 @@ from console.engine.record import WatchedTimeline
 from console.incident.record import declare, refresh
 from console.mitigations.postgres.kept import ActingSessions
 from console.model.clock import Clock
-from console.timeline.entry import Entry, Kind, Source, format_time, parse_time
+from console.timeline.entry import Entry, Kind, Source, TimelineError, format_time, parse_time
 from console.timeline.recorder import Recorder
 
 _PROBE_EVERY = 10.0
 """Seconds between probes of the sinks."""
+_LOAD_AFTER = 3.0
+"""Seconds after the start at which the mitigations are loaded: the first data comes first."""
 _LED_TO_IT = timedelta(hours=1)
 """How far back the standby record is part of an incident's story."""
 
@@ -69,10 +72,14 @@ class RecordedTimeline(WatchedTimeline):
         return changed
 
     async def note(self, text: str) -> None:
-        """Write a note. Raises TimelineError when no sink takes it."""
+        """Write a note. What no sink takes is held until one does; raises TimelineError to say so."""
         if not text.strip():
             raise PlanError("an empty note is not recorded; write a word.")
-        await asyncio.to_thread(self.recorder.record, "note", text)
+        try:
+            await asyncio.to_thread(self.recorder.record, "note", text)
+        except TimelineError as error:
+            await asyncio.to_thread(self.recorder.record_break_glass, "note", text)
+            raise TimelineError(f"The note is held in memory until it can be written. {error}") from None
 
     async def declare(self, severity: int, title: str) -> None:
         """Declare an incident, or change the severity of the open one. Raises TimelineError."""
@@ -125,7 +132,14 @@ def live_engine(config: Config, clock: Clock, state_dir: Path) -> Engine:
     observer = Observer(engine.board, record, clock, recent=lambda: timeline.entries)
     engine.attach(observer.run)
     engine.attach(timeline.keep_sinks_known)
+    engine.attach(_load_mitigations)
     return engine
+
+
+async def _load_mitigations() -> None:
+    """Import what the first plan would otherwise have to wait for."""
+    await asyncio.sleep(_LOAD_AFTER)
+    await asyncio.to_thread(importlib.import_module, "console.mitigations.registry")
 
 
 def _spool(state_dir: Path) -> Path:
