@@ -11,8 +11,6 @@ from console.drill.cluster.resources import RESOURCES, REVIEWS, SUBRESOURCE_KIND
 from console.drill.cluster.schema import Obj
 
 AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-# A protobuf Document with nothing in it but `swagger: "2.0"`.
-OPENAPI_V2: Final = b"\x0a\x032.0"
 
 
 def version(text: str) -> Obj:

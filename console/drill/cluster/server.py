@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from aiohttp import hdrs, web
 
-from console.drill.cluster import discovery, errors, kubeconfig
+from console.drill.cluster import discovery, errors, kubeconfig, openapi_v2
 from console.drill.cluster.auth import User
 from console.drill.cluster.cluster import Cluster
 from console.drill.cluster.documents import dump_yaml
@@ -240,8 +240,7 @@ class ApiServer:
         if path in ("/api", "/apis"):
             return await self._groups(http, path, metrics)
         if path == "/openapi/v2":
-            media = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-            return web.Response(body=discovery.OPENAPI_V2, headers={"Content-Type": media})
+            return web.Response(body=openapi_v2.document(), headers={"Content-Type": openapi_v2.MEDIA})
         if path == "/openapi/v3":
             return await respond(http, encode(discovery.openapi_paths()))
         found = None

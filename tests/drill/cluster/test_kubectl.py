@@ -61,7 +61,7 @@ class Rig:
             *words,
         ]
 
-    async def run(self, *words: str, user: str = "admin", code: int = 0, stdin: str = "") -> str:
+    async def run(self, *words: str, user: str = "admin", code: int | None = 0, stdin: str = "") -> str:
         """Run kubectl and return what it prints; its exit code must be `code`."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self._folder)}
         process = await asyncio.create_subprocess_exec(
@@ -71,7 +71,7 @@ class Rig:
         async with asyncio.timeout(60):
             out, _ = await process.communicate(stdin.encode())
         text = out.decode(errors="replace")
-        assert process.returncode == code, text
+        assert code is None or process.returncode == code, text
         return text
 
     async def ready(self, kind: str, name: str) -> None:
@@ -238,7 +238,8 @@ def test_apply_on_both_sides(play: Play) -> None:
         ]
         assert container["image"] == "registry.example/auth:v1"
         strange = json.dumps({**deployment("odd"), "sepc": 1})
-        assert 'unknown field "sepc"' in await rig.run("apply", "-f", "-", stdin=strange, code=1)
+        # kubectl before 1.25 does not ask the server to be strict and shows its warning.
+        assert 'unknown field "sepc"' in await rig.run("apply", "-f", "-", stdin=strange, code=None)
         await rig.run("label", "deploy", "web", "team=core")
         await rig.run("annotate", "deploy", "web", "note=hello world")
         meta = rig.cluster.get("deploy", "web", "production")["metadata"]
@@ -296,7 +297,8 @@ def test_drain_waits_for_the_budget(play: Play) -> None:
         blocked = await rig.run("drain", "node-1", "--ignore-daemonsets", "--timeout=3s", code=1)
         assert "Cannot evict pod as it would violate the pod's disruption budget." in blocked
         rig.cluster.patch("pdb", "auth", {"spec": {"minAvailable": 2}}, "production")
-        assert "drained" in await rig.run("drain", "node-1", "--ignore-daemonsets", "--timeout=40s")
+        said = await rig.run("drain", "node-1", "--ignore-daemonsets", "--timeout=40s")
+        assert "node/node-1 drained" in said or "node/node-1 evicted" in said  # the word before 1.25
         assert "SchedulingDisabled" in await rig.run("get", "node", "node-1")
         assert all(
             p["spec"].get("nodeName") != "node-1" for p in rig.cluster.pods_of("auth-service", "production")
