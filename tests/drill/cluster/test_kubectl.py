@@ -246,7 +246,7 @@ def test_apply_on_both_sides(play: Play) -> None:
         assert (meta["labels"]["team"], meta["annotations"]["note"]) == ("core", "hello world")
         await rig.run("delete", "deploy", "web")
         await rig.run("wait", "--for=delete", "pod", "-l", "app=web", "--timeout=20s")
-        assert rig.cluster.list("rs", "production") == []
+        assert rig.cluster.list("rs", "production", "app=web") == []
 
     play(test)
 
