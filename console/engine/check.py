@@ -45,8 +45,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows, indent=2))
     else:
+        width = max(len(row["check"]) for row in rows)
         for row in rows:
-            print(f"{row['state']:<8} {row['check']:<32} {row['detail']}".rstrip())
+            print(f"{row['state']:<8} {row['check']:<{width}}  {row['detail']}".rstrip())
     return 1 if any(row["state"] == "failed" for row in rows) else 0
 
 
