@@ -30,6 +30,10 @@ def begin(
         return
     if screen.preparing:
         return
+    if selection is None and screen.pane.unsteady:
+        now = "".join(one.label for one in screen.pane.selections()[:1])
+        screen.say(f"The first row has just become {now or 'another one'}. Press the key again.", "warn")
+        return
     chosen = selection or _target(screen, action)
     if chosen is None:
         wanted = " or ".join(action.targets)

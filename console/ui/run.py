@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -44,6 +45,8 @@ def run(engine: Engine) -> int:
 async def _show(engine: Engine) -> tuple[int, str]:
     from console.ui.app import WarroomApp
 
+    gc.collect()
+    gc.freeze()  # what was imported stays, so no later collection has to look at it again
     app = WarroomApp(engine)
     loop = asyncio.get_running_loop()
     ended: list[int] = []

@@ -12,7 +12,7 @@ from console.ui.screens.running import RunningScreen
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import FakeEngine
 from tests.ui.mitigator import FakeMitigator
-from tests.ui.scene import everything, kubernetes
+from tests.ui.scene import everything, kubernetes, workload
 
 
 def engine_with(mitigator: FakeMitigator) -> FakeEngine:
@@ -217,6 +217,29 @@ def test_the_target_is_frozen_when_the_key_is_pressed() -> None:
         await ui.settle()
         await ui.press("y", "g")
         assert mitigator.named("run")[0][2] == Target("deployment", "checkout", "shop", "w-checkout", "7")
+
+    drive(engine, script)
+
+
+def test_a_row_that_has_just_come_under_the_cursor_is_not_acted_on() -> None:
+    mitigator = FakeMitigator()
+    engine = engine_with(mitigator)
+
+    async def script(ui: Ui) -> None:
+        worse = workload("aaa", 2, sick=True, severity=9)
+        shot = kubernetes()
+        engine.clock.advance(1)
+        engine.board.publish(
+            "kubernetes:prod", msgspec.structs.replace(shot, workloads={worse.uid: worse, **shot.workloads})
+        )
+        await ui.settle()
+        await ui.press("r")
+        assert ui.at_home and not mitigator.calls
+        assert "The first row has just become deployment/aaa. Press the key again." in ui.text()
+        await ui.wait(2)
+        await ui.press("r")
+        await ui.settle()
+        assert ui.on(ConfirmScreen) and mitigator.named("plan")[0][2].name == "aaa"
 
     drive(engine, script)
 

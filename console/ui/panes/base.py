@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from console.engine.assemble import board_names
 from console.model.plan import Target
 from console.model.source import Health, SourceStatus
 from console.ui.cells import Span, Spans, fit_spans, sides, spans_width
@@ -17,6 +18,9 @@ from console.ui.port import Engine
 from console.ui.widgets.line_widget import Bar
 from console.ui.widgets.lines import LineView
 from console.ui.widgets.table import Column, Table
+
+UNSTEADY = 1.5
+"""Seconds that a person needs to see that the first row is another one."""
 
 
 class Selection(NamedTuple):
@@ -53,6 +57,8 @@ class Pane(Vertical):
         self._signature: tuple[tuple[str, int], ...] | None = None
         self._read_at = float("-inf")
         self._due = True
+        self._jumps = 0
+        self._jumped_at = float("-inf")
 
     # For subclasses
 
@@ -110,13 +116,16 @@ class Pane(Vertical):
         yield self.heading
         yield from self.body()
 
+    def _follows(self, name: str) -> bool:
+        return any(name == own or (own.endswith(":") and name.startswith(own)) for own in self.SOURCES)
+
+    def configured(self) -> bool:
+        """Whether the configuration has a source that the pane follows, reported or not yet."""
+        return any(self._follows(name) for name in board_names(self.engine.config))
+
     def source_names(self) -> tuple[str, ...]:
         """The names of the sources that the pane follows and that are there."""
-        return tuple(
-            name
-            for name in self.engine.board.statuses
-            if any(name == own or (own.endswith(":") and name.startswith(own)) for own in self.SOURCES)
-        )
+        return tuple(name for name in self.engine.board.statuses if self._follows(name))
 
     def statuses(self) -> tuple[SourceStatus, ...]:
         """The statuses of its sources."""
@@ -138,11 +147,18 @@ class Pane(Vertical):
             self.read()
         elif self._due:
             self.refresh_records()
+        if self.table.jumps != self._jumps:
+            self._jumps, self._jumped_at = self.table.jumps, self.engine.clock.monotonic()
         self.view.set_greyed(self.is_old())
         self.view.set_notice(self.notice())
         self.view.sync()
         self.repaint()
         self.retitle()
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether the row under the cursor has just become another, so that a key may mean the old one."""
+        return self.engine.clock.monotonic() - self._jumped_at < UNSTEADY
 
     def signature(self) -> tuple[tuple[str, int], ...]:
         """Changes whenever there is something to read."""
@@ -232,6 +248,8 @@ class Pane(Vertical):
     def notice(self) -> Sequence[Spans]:
         """What stands in place of rows: how to configure, what failed, or that nothing matches."""
         statuses = [status for status in self.statuses() if status.health is not Health.DISABLED]
+        if self.SOURCES and not statuses and self.configured():
+            return [(("Starting.", "dim"),)]
         if self.SOURCES and not statuses:
             return [((line, "dim" if number else "text"),) for number, line in enumerate(self.SETUP)]
         if self.filter:

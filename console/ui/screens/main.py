@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -31,6 +33,8 @@ WIDE = (118, 34)
 """From this size on all panes are shown; below it one at a time."""
 
 _MESSAGE_SECONDS = 8.0
+_STALL = 10.0
+"""Seconds between two ticks from which the terminal must have been stuck."""
 
 _LIVE_ONLY = ("ui.note", "ui.declare", "ui.actions")
 """Commands that write into the record or lead to a mitigation: a console that watches has none of them."""
@@ -63,6 +67,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.preparing = False
         self.leaving = False
         self._message: tuple[Spans, float] | None = None
+        self._ticked = time.monotonic()
         self._feed: Feed | None = None
         self._unlisten: Any = None
         self.status_line = StatusLine(band=True, id="status")
@@ -84,8 +89,6 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Follow the board and the clock."""
-        import asyncio
-
         self._feed = Feed(asyncio.get_running_loop(), self.frame)
         self._unlisten = self.engine.board.listen(self._feed.poke)
         self.set_interval(1.0, self._tick)
@@ -124,6 +127,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._show_tabs()
 
     def _tick(self) -> None:
+        gap = time.monotonic() - self._ticked
+        self._ticked += gap
+        if gap > _STALL:
+            self.say(f"The screen stood still for {gap:.0f} s; everything else went on.", "warn")
         if self._message is not None and self.engine.clock.monotonic() >= self._message[1]:
             self._message = None
         self.frame(tick=True)

@@ -67,6 +67,8 @@ class Table(LineWidget, can_focus=True):
         self._at = 0
         self._cursor: str | None = None
         self._chosen = False
+        self.jumps = 0
+        """How often the cursor, which nobody had put there, went to another object."""
         self._greyed = False
         self._sorted = ""
         self._fitted: tuple[tuple[Column, int, int], ...] = ()
@@ -128,6 +130,7 @@ class Table(LineWidget, can_focus=True):
         self._at = max(0, min(self._at, len(keys) - 1))
         if not self._chosen and self._cursor is not None and keys:
             # Nobody chose this row: the cursor waits on the first one, where the sickest is.
+            self.jumps += self._cursor != keys[0]
             self._cursor, self._at = keys[0], 0
         self._clamp()
         if self.has_focus:
