@@ -122,11 +122,9 @@ class ChangeWatch:
             text += f"; the template of revision {again} again"
         data = {"before": before.revision, "after": workload.revision, "changes": what}
         phase = f"revision-{workload.generation if same_number else workload.revision}"
-        at = (
-            now
-            if workload.revision_at is None
-            else min(now, max(workload.revision_at, pending.since - SETTLE))
-        )
+        # A rollback takes up an old ReplicaSet, whose age says nothing of when it was done.
+        made = workload.revision_at
+        at = pending.since if made is None or made < pending.since - SETTLE else min(now, made)
         return self._notice(snapshot, workload, phase, text, at, data)
 
     def _notice(
