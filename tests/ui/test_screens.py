@@ -115,6 +115,13 @@ def test_the_same_picture_whatever_the_theme() -> None:
     async def script(ui: Ui) -> None:
         grids.append(ui.grid())
 
-    for theme in ("warroom-dark", "warroom-light", "warroom-contrast", "unknown"):
+    for theme in ("warroom-dark", "warroom-light", "warroom-contrast"):
         drive(everything(FakeEngine(Config.model_validate({"screen": {"theme": theme}}))), script)
-    assert grids[0] == grids[1] == grids[2] == grids[3]
+    assert grids[0] == grids[1] == grids[2]
+
+
+def test_an_unknown_theme_is_said() -> None:
+    async def script(ui: Ui) -> None:
+        assert "There is no theme neon; there are warroom-dark, warroom-light" in ui.text()
+
+    drive(everything(FakeEngine(Config.model_validate({"screen": {"theme": "neon"}}))), script)

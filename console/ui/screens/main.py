@@ -24,6 +24,8 @@ from console.ui.lookups import begin_offer
 from console.ui.panes import LEFT, RIGHT
 from console.ui.panes.base import Pane
 from console.ui.port import Engine
+from console.ui.screens.running import RunningScreen
+from console.ui.themes import THEMES
 from console.ui.widgets.key_line import KeyLine
 from console.ui.widgets.line_widget import Bar, LineWidget
 from console.ui.widgets.status_line import StatusLine
@@ -94,8 +96,12 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.set_interval(1.0, self._tick)
         self.lay_out()
         self.focus_pane(self.current)
-        if self.keymap.problems:
-            self.say(" ".join(self.keymap.problems), "warn")
+        problems = list(self.keymap.problems)
+        theme = self.engine.config.screen.theme
+        if theme not in THEMES:
+            problems.append(f"There is no theme {theme}; there are {', '.join(THEMES)}.")
+        if problems:
+            self.say(" ".join(problems), "warn")
 
     def on_unmount(self) -> None:
         """Let the board go."""
@@ -111,8 +117,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if not self.is_mounted or not self.size.width:
             return
         self.status_line.bring_up(self.engine, paused=self.paused)
-        if tick or self.is_current:
+        if tick or self.app.screen is self:
             self.sync_panes(tick=tick)
+        if isinstance(self.app.screen, RunningScreen):
+            self.app.screen.renew()
 
     def sync_panes(self, *, tick: bool) -> None:
         """Let the visible panes read what is new."""
