@@ -228,7 +228,6 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def on_table_moved(self, _event: Table.Moved) -> None:
         """Another row: other keys, other details."""
-        self._message = None
         self.pane.repaint()
         self.refresh_keys()
         self._show_message()
@@ -238,6 +237,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def on_key(self, event: events.Key) -> None:
         """Do what the registry says for this key."""
         self.pane.table.settle()
+        self._message = None
         if self.filtering:
             event.stop()
             event.prevent_default()
@@ -257,7 +257,6 @@ class MainScreen(Screen[None], inherit_bindings=False):
         elif actions:
             event.stop()
             event.prevent_default()
-            self._message = None
             perform(self, self.choose(actions))
             self._show_message()
         elif event.key == "ctrl+c":
