@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -181,7 +182,8 @@ class Metrics:
             return
         now = time.time()
         if "query_range" in path:
-            kind, sample = "matrix", {"values": [[now - 60, "0.01"], [now, "0.01"]]}
+            kind = "matrix"
+            sample: dict[str, Any] = {"values": [[now - 60, "0.01"], [now, "0.01"]]}
         else:
             kind, sample = "vector", {"value": [now, "0.01"]}
         result = [{"metric": {"job": self.job}, **sample}]
@@ -270,6 +272,50 @@ class Desk:
     def kinds(self) -> list[str]:
         """The kinds of all entries."""
         return [entry.kind for entry in self.entries()]
+
+
+def followed(desk: Desk, cluster: SmallCluster, name: str = "checkout") -> None:
+    """Wait until the console records changes: what it finds at its first look is its baseline, no news."""
+    for replicas in itertools.cycle((3, 2)):
+        cluster.scale(name, replicas)
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline:
+            if "change" in desk.kinds():
+                return
+            time.sleep(0.05)
+
+
+def press(terminal: Terminal, keys: str) -> None:
+    """Press keys and wait until the screen has answered, or a second when there is nothing to answer."""
+    before = terminal.total
+    terminal.send(keys)
+    deadline = time.monotonic() + 1
+    while terminal.total == before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    terminal.wait_quiet(0.15)
+
+
+def cursor_on(terminal: Terminal, text: str) -> None:
+    """Move the cursor of the pods pane down from the first row to the one that holds ``text``."""
+    press(terminal, "1")
+    press(terminal, "\x1b[H")
+    for _ in range(30):
+        if any(line.startswith("▌") and text in line for line in terminal.text().splitlines()):
+            return
+        press(terminal, "\x1b[B")
+    raise AssertionError(f"no row with {text!r}:\n{terminal.text()}")
+
+
+def press_until(terminal: Terminal, keys: str, found: str, seconds: float = 20) -> None:
+    """Press keys until something shows: a dialog takes none before it has been seen for a moment."""
+
+    def pressed() -> bool:
+        if found in terminal.text():
+            return True
+        press(terminal, keys)
+        return found in terminal.text()
+
+    eventually(pressed, f"{found!r} after {keys!r}", seconds)
 
 
 def calm(terminal: Terminal) -> None:

@@ -14,7 +14,15 @@ from console.drill.cluster import Fault, Match
 from tests.e2e.small import Desk, SmallCluster, calm, colour, eventually, row
 from tests.terminal import Terminal
 
-PODS_AND_WORKLOADS = Match(verb="(list|watch)")
+
+def cut_watches(cluster: SmallCluster) -> None:
+    """End every watch in mid-stream."""
+
+    def end() -> None:
+        for watcher in list(cluster.server.hub.watchers):
+            watcher.end()
+
+    cluster.on_loop(end)
 
 
 class Scene(NamedTuple):
@@ -25,11 +33,7 @@ class Scene(NamedTuple):
     def cut(self) -> None:
         """End every watch in mid-stream, so that the console has to ask again."""
 
-        def end() -> None:
-            for watcher in list(self.cluster.server.hub.watchers):
-                watcher.end()
-
-        self.cluster.on_loop(end)
+        cut_watches(self.cluster)
 
     @contextlib.contextmanager
     def fault(self, make: Callable[[], Fault]) -> Iterator[Fault]:
@@ -229,7 +233,7 @@ def test_the_pinned_context_is_used_whatever_another_shell_does(tmp_path: Path) 
         with desk.terminal("run") as terminal:
             terminal.wait_for("▸ checkout", 30)
             file.write_text(kubeconfig("other", mine=mine.server.url, other=other.server.url))
-            mine.on_loop(lambda: [watcher.end() for watcher in list(mine.server.hub.watchers)])
+            cut_watches(mine)
             mine.scale("checkout", 4)
             terminal.wait_for(lambda _: " 4/4" in row(terminal, "▸ checkout"))
             assert "mine/shop" in terminal.text().splitlines()[0]
