@@ -17,8 +17,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pyte
+
+
+class Piece(NamedTuple):
+    """What one read brought: when (monotonic seconds), all bytes by then, and the program's CPU seconds."""
+
+    at: float
+    end: int
+    cpu: float
 
 
 class Terminal:
@@ -41,6 +50,7 @@ class Terminal:
         self._reading = threading.Event()
         self._reading.set()
         self.output = bytearray()
+        self.pieces: list[Piece] = []
         self.total = 0
         self.last_read = 0.0
         self.started = time.monotonic()
@@ -151,6 +161,12 @@ class Terminal:
                     continue
         os.close(self._fd)
 
+    def _cpu_so_far(self) -> float:
+        try:
+            return self.cpu_seconds()
+        except OSError:  # it has ended
+            return self.pieces[-1].cpu if self.pieces else 0.0
+
     def _reap(self) -> None:
         if self._exit is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -174,6 +190,7 @@ class Terminal:
                     self.last_read = time.monotonic()
                     self.total += len(data)
                     self.output += data
+                    self.pieces.append(Piece(self.last_read, self.total, self._cpu_so_far()))
                     if self._render:
                         self._stream.feed(data)
                     self._lock.notify_all()

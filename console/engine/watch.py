@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 
 from console.config import Config, ConfigError, default_state_dir, load
+from console.engine import memory
 from console.engine.assemble import board_names
 from console.engine.engine import Engine
 from console.engine.observer import Observer
@@ -40,6 +42,8 @@ def console_config(args: argparse.Namespace) -> Config:
 
 def show(engine: Engine) -> int:
     """Run the screen on an engine; textual is imported here and not before."""
+    memory.hold()
+    engine.attach(partial(memory.release, engine.board))
     from console.ui.run import run as run_screen
 
     return run_screen(engine)

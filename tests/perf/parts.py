@@ -1,0 +1,180 @@
+"""What single parts cost, in CPU seconds of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from console.drill.cluster import Cluster
+from console.drill.cluster.store import Event
+from console.model.clock import ManualClock
+from console.model.kube import KubeSnapshot
+from console.model.redact import redact
+from console.model.text import clean
+from console.sources.kubernetes.kinds import PODS
+from console.sources.kubernetes.store import Store
+from console.sources.kubernetes.watch import PAGE
+from console.ui.app import WarroomApp
+from tests.perf.console import COLUMNS, ROWS, environment
+from tests.perf.figures import Figure, median
+from tests.ui.fake import FakeEngine
+
+_START = datetime(2026, 3, 1, tzinfo=UTC)
+_WRITERS, _APPENDS = 8, 100
+_WRITER = f"""
+import sys
+from pathlib import Path
+from console.model.clock import SystemClock
+from console.timeline.recorder import Recorder
+recorder = Recorder(Path(sys.argv[1]), SystemClock(), lock_timeout=60)
+recorder.record("note", "ready")
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range({_APPENDS}):
+    recorder.record("note", f"note {{number}} of a person in an incident", data={{"pod": "checkout-7d9f"}})
+"""
+_LOG_LINE = (
+    '2026-03-01T12:00:00Z level=error service=checkout trace=4bf92f3577b34da6 msg="payment refused" '
+    "status=502 attempt=3 url=https://payments.example/v1/charges"
+)
+
+
+class Pods(NamedTuple):
+    """Pods as the API sends them: pages of a list, and lines of a watch."""
+
+    pages: list[bytes]
+    lines: list[bytes]
+
+
+def pods_on_the_wire(count: int) -> Pods:
+    """``count`` pods, then a change of each, by the simulated API server's own encoder."""
+    clock = ManualClock(_START)
+    cluster = Cluster(clock, random.Random(1))
+    cluster.populate(count, namespaces=max(1, count // 500))
+    raw = [entry.raw for entry in cluster.store.entries("pods")]
+    head = b'{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":['
+    pages = [head + b",".join(raw[at : at + PAGE]) + b"]}" for at in range(0, len(raw), PAGE)]
+    lines: list[bytes] = []
+
+    def hear(event: Event) -> None:
+        if event.table == "pods":
+            lines.append(b'{"type":"MODIFIED","object":' + event.entry.raw + b"}")
+
+    cluster.store.listeners.append(hear)
+    cluster.churn(count)
+    cluster.advance(1)
+    return Pods(pages, lines)
+
+
+def decoding(pods: Pods, count: int) -> list[Figure]:
+    """The list and the watch, from bytes to records that are joined and judged."""
+    lists, watches = [], []
+    for _ in range(3):
+        store = Store(_START.timestamp)
+        began = time.process_time()
+        for page in pods.pages:
+            for item in PODS.page(page).items or ():
+                store.put("pods", item)
+        _snapshot(store)
+        lists.append(time.process_time() - began)
+        began = time.process_time()
+        for number, line in enumerate(pods.lines):
+            store.put("pods", PODS.change(line).object)
+            if number % 64 == 0:  # eight snapshots a second at 500 events a second
+                _snapshot(store)
+        watches.append(len(pods.lines) / (time.process_time() - began))
+    return [
+        Figure(f"list of {count:,} pods: decode, project, judge", median(lists), "CPU s"),
+        Figure("watch: decode, project, judge, publish", median(watches), "events per CPU s"),
+    ]
+
+
+def table_tick(pods: Pods) -> list[Figure]:
+    """A frame of the pods pane after 64 changes: between two sorts, and with one."""
+    return asyncio.run(_table_tick(pods))
+
+
+async def _table_tick(pods: Pods) -> list[Figure]:
+    store = Store(_START.timestamp)
+    for page in pods.pages:
+        for item in PODS.page(page).items or ():
+            store.put("pods", item)
+    for kind in ("pods", "deployments"):
+        store.mark_synced(kind)
+    engine = FakeEngine()
+    engine.health("kubernetes:load")
+    app = WarroomApp(engine)
+    async with app.run_test(size=(COLUMNS, ROWS)) as pilot:
+        engine.board.publish("kubernetes:load", _snapshot(store))
+        await pilot.pause()
+        pane = app.screen.query_one("#pane-pods")
+        ticks, sorts = [], []
+        lines = iter(pods.lines)
+        now = _START.timestamp()
+        for frame in range(40):
+            for _ in range(64):
+                store.put("pods", PODS.change(next(lines)).object)
+            engine.board.publish("kubernetes:load", _snapshot(store))
+            # Sorts are half a second apart; by this clock every fourth frame is due for one.
+            began = time.process_time()
+            pane.sync(now, tick=False, monotonic=1000 + frame / 8)  # type: ignore[attr-defined]
+            (sorts if frame % 4 == 0 else ticks).append(time.process_time() - began)
+    return [
+        Figure("pods pane, frame after 64 changes", 1000 * median(ticks), "CPU ms"),
+        Figure("pods pane, the same with a sort", 1000 * median(sorts), "CPU ms"),
+    ]
+
+
+def _snapshot(store: Store) -> KubeSnapshot:
+    return store.snapshot(context="load", namespaces=(), server="", version="")
+
+
+def cleaning() -> list[Figure]:
+    """What every line of outside text passes."""
+    coloured = _LOG_LINE.replace("level=error", "level=\x1b[31merror\x1b[0m")
+    return [
+        Figure("clean(), a plain log line", _microseconds(lambda: clean(_LOG_LINE)), "µs"),
+        Figure("clean(), a log line with colours", _microseconds(lambda: clean(coloured)), "µs"),
+        Figure("redact(), a log line", _microseconds(lambda: redact(_LOG_LINE)), "µs"),
+    ]
+
+
+def _microseconds(call: Callable[[], object]) -> float:
+    times = []
+    for _ in range(5):
+        began = time.process_time()
+        for _ in range(2000):
+            call()
+        times.append(time.process_time() - began)
+    return median(times) / 2000 * 1e6
+
+
+def appending(folder: Path) -> list[Figure]:
+    """Eight consoles that write into one timeline at once, each entry fsynced and chained."""
+    rates = []
+    for run in range(3):
+        state = folder / f"appends-{run}"
+        writers = [
+            subprocess.Popen(
+                [sys.executable, "-c", _WRITER, str(state)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment(folder),
+            )
+            for _ in range(_WRITERS)
+        ]
+        for writer in writers:
+            assert writer.stdout
+            writer.stdout.readline()
+        began = time.monotonic()
+        for writer in writers:
+            writer.communicate(b"go\n")
+        rates.append(_WRITERS * _APPENDS / (time.monotonic() - began))
+    return [Figure(f"timeline, {_WRITERS} writers at once", median(rates), "appends a second")]
