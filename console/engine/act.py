@@ -121,7 +121,7 @@ class ActionRunner:
         except OSError as error:
             if not break_glass:
                 text = f"The state folder cannot be written ({error.strerror}); nothing was done."
-                return await self._refuse(run_id, plan, text)
+                return await self._refuse(run_id, plan, text, unrecorded=True)
             lock = None
         try:
             return await self._run_locked(run_id, plan, reason, break_glass=break_glass)
@@ -178,9 +178,8 @@ class ActionRunner:
             entry = await self._record("action.intent", text, intent, source="operator")
         except TimelineError as error:
             if not break_glass:
-                return await self._refuse(
-                    run_id, plan, f"The intent cannot be recorded, so nothing was done: {error}"
-                )
+                text = f"The intent cannot be recorded, so nothing was done: {error}"
+                return await self._refuse(run_id, plan, text, unrecorded=True)
             entry = self._recorder.record_break_glass("action.intent", text, data=intent)
             notes = await self._second_place(entry, error)
         world = self._world(
@@ -265,8 +264,8 @@ class ActionRunner:
         timelines = dict.fromkeys((None, self._recorder.incident))
         return [entry for incident in timelines for entry in self._recorder.entries(incident)]
 
-    async def _refuse(self, run_id: str, plan: Plan, why: str) -> Progress:
-        outcome = Outcome("refused", why)
+    async def _refuse(self, run_id: str, plan: Plan, why: str, *, unrecorded: bool = False) -> Progress:
+        outcome = Outcome("refused", why, unrecorded=unrecorded)
         try:
             data = {"action": plan.action, "target": plan.target, "digest": plan.digest, "why": why}
             await self._record("action.refused", f"Refused: {plan.title}. {why}", data)

@@ -43,8 +43,11 @@ class Mitigator(Protocol):
         """Look, dry-run and describe; changes nothing. Raises PlanError with a sentence."""
         ...
 
-    async def run(self, plan: Plan, reason: str = "") -> Progress:
-        """Record the intent, save evidence, execute, record the result, verify, record the verdict."""
+    async def run(self, plan: Plan, reason: str = "", *, break_glass: bool = False) -> Progress:
+        """Record the intent, save evidence, execute, record the result, verify, record the verdict.
+
+        ``break_glass`` acts even when no sink takes the intent, says so, and writes to a second place.
+        """
         ...
 
     async def cancel(self, plan: Plan, reason: str) -> None:

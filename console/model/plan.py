@@ -120,6 +120,8 @@ class Outcome(msgspec.Struct, frozen=True):
     results: tuple[StepResult, ...] = ()
     undo_params: dict[str, str] | None = None
     undo_action: str = ""
+    unrecorded: bool = False
+    """Refused for no other reason than that no sink took the intent."""
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from console.model.actions import Action, find
 from console.model.plan import Progress
@@ -52,37 +52,50 @@ async def _carry_through(
 ) -> None:
     """Until there is nothing left to do or undo. Every error ends as a sentence on the message line."""
     try:
-        following: tuple[Action, dict[str, str]] | None = (action, params)
-        ask = True
+        following: _Step | None = _Step(action, params, ask=True)
         while following is not None:
-            following = await _once(screen, *following, selection, ask=ask)
-            ask = False
+            following = await _once(screen, following, selection)
     except Exception as error:
         screen.say(str(error) or type(error).__name__, "bad")
     finally:
         screen.preparing = False
 
 
-async def _once(
-    screen: MainScreen, action: Action, params: dict[str, str], selection: Selection, *, ask: bool
-) -> tuple[Action, dict[str, str]] | None:
-    """One mitigation; gives the one that would undo it, if that is wanted."""
+class _Step(NamedTuple):
+    """One mitigation to go through; ``ask`` for its parameters first."""
+
+    action: Action
+    params: dict[str, str]
+    ask: bool = False
+    break_glass: bool = False
+
+
+async def _once(screen: MainScreen, step: _Step, selection: Selection) -> _Step | None:
+    """One mitigation; gives the one to go on with: its undoing, or the same without a record."""
     engine, mitigator = screen.engine, screen.engine.mitigator
     assert mitigator is not None
-    if action.params and ask:
+    action, params = step.action, step.params
+    if action.params and step.ask:
         filled = await screen.app.push_screen_wait(ParamForm(engine, mitigator, action, selection, params))
         if filled is None:
             return None
         params = filled
-    decision = await screen.app.push_screen_wait(ConfirmScreen(engine, mitigator, action, selection, params))
+    decision = await screen.app.push_screen_wait(
+        ConfirmScreen(engine, mitigator, action, selection, params, break_glass=step.break_glass)
+    )
     if decision is None:
         screen.say(f"{action.title} was not done.")
         return None
-    future = engine.submit(mitigator.run(decision.plan, decision.reason))
+    work = mitigator.run(decision.plan, decision.reason, break_glass=step.break_glass)
+    future = engine.submit(work)
     screen.run_worker(_report(screen, action, asyncio.wrap_future(future)), exit_on_error=False)
     outcome = await screen.app.push_screen_wait(RunningScreen(engine, mitigator, decision.plan, future))
-    undo = find(outcome.undo_action) if outcome is not None else None
-    return None if undo is None or outcome is None else (undo, dict(outcome.undo_params or {}))
+    if outcome is None:
+        return None
+    if outcome.unrecorded:
+        return _Step(action, params, break_glass=True)
+    undo = find(outcome.undo_action)
+    return None if undo is None else _Step(undo, dict(outcome.undo_params or {}))
 
 
 async def _report(screen: MainScreen, action: Action, running: asyncio.Future[Progress]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from console.config import Config
@@ -98,6 +99,11 @@ class Engine(Protocol):
     @property
     def config(self) -> Config:
         """What the console was started with."""
+        ...
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the record is kept."""
         ...
 
     @property

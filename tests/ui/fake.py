@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -79,6 +80,7 @@ class FakeEngine:
     ) -> None:
         self.board = Board()
         self.config = config or Config()
+        self.state_dir = self.config.state_dir or Path("/nonexistent")
         self.clock = ManualClock(START)
         self.mode: Literal["live", "watch", "drill"] = mode
         self.mitigator = mitigator

@@ -54,6 +54,7 @@ class FakeMitigator:
         self.choices: dict[str, tuple[Option, ...]] = {}
         self.outcome = Outcome("done", "rollout finished in 12 s")
         self.verdict = Verdict("helped", "errors 28 % before, 0.4 % after", ("error-ratio(checkout) 0.4 %",))
+        self.no_record = False
         self._progress: list[Progress] = []
 
     async def options(self, action: str, target: Target, param: str, *, source: str) -> tuple[Option, ...]:
@@ -66,9 +67,13 @@ class FakeMitigator:
             raise PlanError(self.refuse)
         return make_plan(action, target, params=params, **self.plans.get(action, {}))
 
-    async def run(self, plan: Plan, reason: str = "") -> Progress:
+    async def run(self, plan: Plan, reason: str = "", *, break_glass: bool = False) -> Progress:
         self.calls.append(("run", plan.action, plan.target, reason))
-        done = Progress(plan, "finished", "Finished.", NOW, self.outcome, self.verdict)
+        if self.no_record and not break_glass:
+            refused = Outcome("refused", "The intent cannot be recorded.", unrecorded=True)
+            done = Progress(plan, "finished", "Refused.", NOW, refused)
+        else:
+            done = Progress(plan, "finished", "Finished.", NOW, self.outcome, self.verdict)
         self._progress.insert(0, done)
         return done
 

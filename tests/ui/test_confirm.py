@@ -359,3 +359,28 @@ def test_watch_mode_has_no_mutating_action_anywhere() -> None:
         assert ui.at_home and not engine.calls
 
     drive(engine, script)
+
+
+def test_without_a_record_only_a_typed_name_breaks_the_glass() -> None:
+    mitigator = FakeMitigator()
+    mitigator.no_record = True
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        await ui.press("y", "g")
+        await ui.settle()
+        assert ui.on(RunningScreen)
+        assert "Break glass" in ui.text()
+        await ui.press("b")
+        await ui.settle()
+        await ui.wait(ARMED_AFTER)
+        assert "BREAK GLASS: this will not be in the timeline." in ui.text()
+        await ui.press("y", "g", "enter")
+        assert ui.on(ConfirmScreen)
+        await ui.press("backspace", "backspace", *"checkout", "enter")
+        await ui.settle()
+        assert ui.on(RunningScreen)
+        assert "helped" in ui.text()
+        assert len(mitigator.named("run")) == 2
+
+    drive(engine_with(mitigator), script)

@@ -50,12 +50,15 @@ class ConfirmScreen(Dialog[Decision]):
         action: Action,
         selection: Selection,
         params: dict[str, str],
+        *,
+        break_glass: bool = False,
     ) -> None:
         super().__init__(engine, f"{action.title}  {selection.label}")
         self._mitigator = mitigator
         self._action = action
         self._selection = selection
         self._params = params
+        self._break_glass = break_glass
         self._plan: Plan | None = None
         self._error = ""
         self._painted: float | None = None
@@ -99,7 +102,9 @@ class ConfirmScreen(Dialog[Decision]):
 
     @property
     def risk(self) -> Risk:
-        """The plan's risk, or the action's while there is no plan."""
+        """The plan's risk, or the action's while there is no plan. What is not recorded is destructive."""
+        if self._break_glass:
+            return Risk.DESTRUCTIVE
         return self._plan.risk if self._plan is not None else self._action.risk
 
     @property
@@ -120,7 +125,9 @@ class ConfirmScreen(Dialog[Decision]):
         if not width:
             return
         if self._plan is not None:
-            self.page.put(plan_lines(self._plan, width, self.now))
+            unrecorded: list[Spans] = [((" BREAK GLASS: this will not be in the timeline.", "alarm"),)]
+            lines = plan_lines(self._plan, width, self.now)
+            self.page.put(unrecorded + lines if self._break_glass else lines)
         elif self._error:
             self.page.put([((f" {self._error}", "bad"),)])
         else:

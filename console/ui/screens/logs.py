@@ -14,7 +14,6 @@ from textual import events
 from textual.widget import Widget
 from textual.widgets import Input
 
-from console.config import default_state_dir
 from console.engine.ports import LogFeed
 from console.model.logs import LogLine, LogRequest
 from console.ui.cells import Span, Spans, fit
@@ -239,7 +238,7 @@ class LogsScreen(Dialog[None]):
     # Saving
 
     async def _save(self) -> None:
-        folder = (self.engine.config.state_dir or default_state_dir()) / "logs"
+        folder = self.engine.state_dir / "logs"
         stamp = self.engine.clock.now().strftime("%Y%m%dT%H%M%SZ")
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", self._label).strip("-.") or "logs"
         text = "".join(_plain(line) for line in self.lines.shown())

@@ -26,7 +26,10 @@ _STAGE_TEXT = {
 
 
 class RunningScreen(Dialog[Outcome]):
-    """Follows one plan. Closing it changes nothing: the mitigation goes on. Gives an Outcome to undo."""
+    """Follows one plan. Closing it changes nothing: the mitigation goes on.
+
+    Gives an Outcome to undo, or one that was refused for want of a record and is to be done all the same.
+    """
 
     def __init__(
         self, engine: Engine, mitigator: Mitigator, plan: Plan, future: Future[Progress] | None = None
@@ -71,6 +74,13 @@ class RunningScreen(Dialog[Outcome]):
         return (str(error) or type(error).__name__) if error is not None else ""
 
     @property
+    def unrecorded(self) -> Outcome | None:
+        """The outcome, if nothing was done only because it could not be recorded."""
+        progress = self.progress
+        outcome = progress.outcome if progress is not None else None
+        return outcome if outcome is not None and outcome.unrecorded else None
+
+    @property
     def undoable(self) -> Outcome | None:
         """The outcome, if there is a way back."""
         progress = self.progress
@@ -82,10 +92,14 @@ class RunningScreen(Dialog[Outcome]):
         progress = self.progress
         ended = self.failure or (progress is not None and progress.stage == "finished")
         undo = (("u", "Undo"),) if self.undoable else ()
-        return (*undo, ("esc", "Close" if ended else "Close, it goes on"), ("↑↓ pgup pgdn", "Scroll"))
+        glass = (("b", "Break glass: act without a record"),) if self.unrecorded else ()
+        return (*undo, *glass, ("esc", "Close" if ended else "Close, it goes on"), ("↑↓ pgup pgdn", "Scroll"))
 
     def handle(self, event: Key) -> bool:
-        """Undo."""
+        """Undo, or go on to act without a record."""
+        if event.key == "b" and self.unrecorded is not None:
+            self.dismiss(self.unrecorded)
+            return True
         if event.key == "u" and self.undoable is not None:
             self.dismiss(self.undoable)
             return True
