@@ -167,8 +167,8 @@ class Following:
         if len(broken) == len(wanted):
             return broken[0][1].health, self._unreachable(broken[0][1])
         self._down_since = None
-        if not any(watcher.listed for watcher in wanted):
-            return Health.CONNECTING, None
+        if not all(watcher.listed or watcher.error is not None for watcher in wanted):
+            return Health.CONNECTING, None  # what is not listed yet may be what is sick
         parts = [f"{watcher.kind.name}: {error.reason}" for watcher, error in broken[:1]]
         if self._store.denied:
             parts.append(f"denied: {', '.join(sorted(self._store.denied))}")
