@@ -51,6 +51,8 @@ class Quick(Behaviour):
     poll_seconds = 0.1
 
     def start(self, container: Container) -> Start:
+        if self.missing_images.search(container.image):
+            return super().start(container)
         return Start(create_seconds=0.0, pull_seconds=0.0, ready_seconds=0.05)
 
     def state(self, container: Container, age: float) -> State:

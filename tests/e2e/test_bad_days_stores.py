@@ -68,7 +68,7 @@ def scene(
     with metrics_server() as metrics:
         desk.configure(
             desk.kubernetes(cluster),
-            f'[prometheus]\nurl = "{metrics.url}"\ninterval = 1\n[[prometheus.services]]\nname = "checkout"\n',
+            f'[prometheus]\nurl = "{metrics.url}"\ninterval = 1\nservices = [{{ name = "checkout" }}]\n',
             f'[alertmanager]\nurl = "{metrics.url}"\ninterval = 1\n',
             f'[[postgres]]\ndsn = "{postgres.dsn("watcher")}"\ninterval = 1\n',
             f'[[redis]]\nurl = "{redis.url()}"\nqueues = ["jobs"]\ninterval = 1\n',

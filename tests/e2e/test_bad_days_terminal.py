@@ -10,6 +10,7 @@ import signal
 import struct
 import termios
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -60,6 +61,10 @@ def changes(desk: Desk) -> int:
     return sum(entry.kind == "change" for entry in desk.entries())
 
 
+def more_changes(desk: Desk, known: int) -> bool:
+    return changes(desk) > known
+
+
 def test_a_frozen_terminal_stops_nothing_but_the_picture(desk: Desk, cluster: SmallCluster) -> None:
     with desk.terminal("run") as terminal:
         terminal.wait_for("▸ checkout", 30)
@@ -68,7 +73,7 @@ def test_a_frozen_terminal_stops_nothing_but_the_picture(desk: Desk, cluster: Sm
         for count in (7, 5):
             known = changes(desk)
             cluster.scale("checkout", count)
-            eventually(lambda known=known: changes(desk) > known, "the change is recorded meanwhile")
+            eventually(partial(more_changes, desk, known), "the change is recorded meanwhile")
         written = terminal.total
         terminal.resume()
         terminal.wait_for(lambda _: " 5/5" in row(terminal, "▸ checkout"), 20)
@@ -152,7 +157,7 @@ def test_sizes(desk: Desk, size: tuple[int, int]) -> None:
         whole = columns >= 118
         for number, name in enumerate(("PODS", "ERRORS", "DATABASE", "CACHE", "ALERTS"), start=1):
             terminal.send(str(number))
-            terminal.wait_for(lambda _, name=name: f"▌ {name}" in terminal.text())
+            terminal.wait_for(f"▌ {name}")
             lines = terminal.text().splitlines()
             assert "no incident" in lines[0], "the status line is always there"
             terminal.wait_for(lambda text: "Help" in text.splitlines()[-1])

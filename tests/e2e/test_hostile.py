@@ -1,4 +1,4 @@
-"""Text of others that wants to be obeyed: nothing of it reaches the terminal, or a file, other than as text."""
+"""Text of others that wants to be obeyed: it reaches the terminal, and the files, as text alone."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def scene(
     talker.rpush("jobs", HOSTILE)
     session = postgres_18.connect(application="evil")
     session.autocommit = False
-    session.execute(f"select 1 -- {HOSTILE}".replace("\x00", "").encode())  # type: ignore[call-overload]
+    session.execute(f"select 1 -- {HOSTILE}".replace("\x00", "").encode())
     with metrics_server() as metrics:
         metrics.job = f"checkout{HOSTILE}"
         metrics.alerts = [alert()]
@@ -299,7 +299,7 @@ def test_evidence_and_timeline(scene: Scene) -> None:
     terminal.send("\r")
     eventually(lambda: "note" in desk.kinds(), "the note")
     terminal.wait_quiet(0.3)
-    assert desk.run("timeline", "add", HOSTILE.replace("\x00", ""), SECRETS[1]).returncode == 0
+    assert desk.run("timeline", "add", HOSTILE.replace("\x00", ""), f"token={SECRETS[1]}").returncode == 0
     files = [path for path in desk.folder.rglob("*") if path.is_file() and path.name != "warroom.toml"]
     logs = [path for path in files if path.suffix == ".log"]
     assert any(b"level=error evil" in path.read_bytes() for path in logs)
