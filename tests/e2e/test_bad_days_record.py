@@ -174,31 +174,19 @@ def rollback(desk: Desk) -> subprocess.Popen[str]:
 
 
 def killed_at(desk: Desk, cluster: SmallCluster, stage: str) -> None:
-    """Roll back with the API hanging at a stage, and kill -9 the command there."""
-    matches = {"evidence": Match(path="/log$"), "executing": Match(method="PATCH")}
-    fault = None
-    process = None
+    """Roll back, with the API hanging on the logs for the evidence, and kill -9 the command at a stage."""
+    faults = cluster.server.faults
+    fault = cluster.on_loop(lambda: faults.hang(Match(path="/log$"))) if stage == "evidence" else None
+    process = rollback(desk)
     try:
-        if stage == "executing":
-            process = rollback(desk)
-            # The dry run of the plan is a PATCH too: the act comes after the intent.
-            eventually(lambda: "action.intent" in desk.kinds(), "the intent", 60)
-            fault = cluster.on_loop(lambda: cluster.server.faults.hang(matches[stage]))
-        elif stage == "evidence":
-            fault = cluster.on_loop(lambda: cluster.server.faults.hang(matches[stage]))
-            process = rollback(desk)
-        else:
-            process = rollback(desk)
         if fault is not None:
-            eventually(lambda: fault.hits > 0, f"the rollback is at {stage}", 60)
+            eventually(lambda: fault.hits > 0, "the evidence is being saved", 60)
         else:
             eventually(lambda: "action.result" in desk.kinds(), "the result", 60)
     finally:
-        if process is not None:
-            process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=20)
-        if fault is not None:
-            cluster.on_loop(cluster.server.faults.clear)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=20)
+        cluster.on_loop(faults.clear)
 
 
 @pytest.mark.parametrize("stage", ["evidence", "verifying"])

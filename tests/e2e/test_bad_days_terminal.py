@@ -17,6 +17,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests.e2e.small import Desk, SmallCluster, calm, eventually, followed, row
+from tests.e2e.world import WARROOM
 from tests.terminal import Terminal
 
 LEAVES = b"\x1b[?1049l"
@@ -133,6 +134,23 @@ def test_the_line_is_cut(desk: Desk, frozen: bool) -> None:
         with contextlib.suppress(OSError):
             terminal.close()
     assert desk.run("timeline", "verify").returncode == 0
+
+
+def test_the_line_of_a_drill_is_cut(tmp_path: Path) -> None:
+    """The simulated world, with its databases and clients, goes with the console."""
+    desk = Desk(tmp_path)
+    argv = [*WARROOM, "drill", "bad-release", "--state-dir", str(desk.state_dir)]
+    terminal = Terminal(argv, env=desk.environment)
+    try:
+        terminal.wait_for("storefront", 60)
+        running = family(terminal.pid)
+        assert len(running) > 5
+        os.close(terminal._fd)
+        assert terminal.wait_exit(30) == 129
+        eventually(lambda: gone(running), "everything of the drill has ended")
+    finally:
+        with contextlib.suppress(OSError):
+            terminal.close()
 
 
 def test_terminated_while_frozen(desk: Desk) -> None:

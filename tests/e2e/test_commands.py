@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.small import Desk, SmallCluster
+from tests.e2e.small import Desk, SmallCluster, press
 from tests.terminal import Terminal
 
 
@@ -213,7 +213,18 @@ def test_incidents(desk: Desk) -> None:
     with desk.terminal("run") as terminal:
         terminal.wait_for("▸ checkout", 30)
         terminal.send("i")
-        terminal.wait_for("esc")
-        terminal.send("\x1b")
-    listed = desk.run("incidents")
-    assert listed.returncode == 0
+        terminal.wait_for("Declare an incident")
+        press(terminal, "\t")
+        press(terminal, "the checkout is down")
+        terminal.wait_for("the checkout is down")
+        terminal.send("\r")
+        terminal.wait_for("SEV2")
+    (incident,) = json.loads(desk.run("incidents", "--json").stdout)
+    assert incident["title"] == "the checkout is down"
+    assert incident["id"] in desk.run("incidents").stdout
+    shown = desk.run("timeline", "show", "--incident", incident["id"])
+    assert "the checkout is down" in shown.stdout
+    assert desk.run("timeline", "verify", "--incident", incident["id"]).returncode == 0
+    assert desk.run("timeline", "add", "the database is the cause").returncode == 0
+    assert "the database is the cause" in desk.run("timeline", "show").stdout, "notes go to the open incident"
+    assert desk.entries()[-1].incident == incident["id"]
