@@ -42,6 +42,8 @@ BAD = (
 )
 HOSTILE = f"evil{BAD}{MARKUP}"
 SECRETS = ("hunter2-in-the-env", "s3cr3t-of-the-dsn", "eyJtoken0123456789abcdefgh", "pw-in-a-log-line")
+TYPED = "pw-that-somebody-typed"
+"""Seen while it is typed, and redacted wherever it is kept."""
 LOG_LINES = (
     f"level=error {HOSTILE}".encode(),
     b"\xff\xfe\xc3\x28 invalid \x80\x9b31m bytes",
@@ -279,7 +281,7 @@ def clean_file(path: Path) -> None:
     text = data.decode()
     bad = re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]", text)
     assert bad is None, f"{path}: {bad.group()!r}"
-    for secret in SECRETS:
+    for secret in (*SECRETS, TYPED):
         assert secret.encode() not in data, f"{secret} in {path}"
 
 
@@ -295,7 +297,7 @@ def test_evidence_and_timeline(scene: Scene) -> None:
     back(terminal)
     terminal.send("a")
     terminal.wait_for("esc")
-    press(terminal, f"\x1b[200~note {MARKUP} password={SECRETS[3]}\x1b[201~")
+    press(terminal, f"\x1b[200~note {MARKUP} password={TYPED}\x1b[201~")
     terminal.send("\r")
     eventually(lambda: "note" in desk.kinds(), "the note")
     terminal.wait_quiet(0.3)
