@@ -103,11 +103,7 @@ class CachePane(Pane):
         several = len(self._shots) > 1
         for source, shot in self._shots.items():
             lines.extend(self._server_lines(source, shot)[: 2 if several else 3])
-        wanted = min(6, len(lines))
-        if wanted != len(self.facts.lines):
-            self.facts.styles.height = wanted
-            self.facts.display = wanted > 0
-        self.facts.put(lines[:wanted], greyed=self.is_old())
+        self.facts.fit(lines, at_most=6, greyed=self.is_old())
 
     def _server_lines(self, source: str, shot: RedisSnapshot) -> list[Spans]:
         glyphs = self.table.glyphs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textual.binding import Binding
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -12,6 +13,16 @@ from console.ui.cells import Span, Spans, strip_of
 from console.ui.themes import UNICODE, Glyphs, Palette
 
 _FALLBACK = Palette("warroom-dark")
+
+MOVES: tuple[Binding, ...] = (
+    Binding("up", "move(-1)", show=False),
+    Binding("down", "move(1)", show=False),
+    Binding("pageup", "page(-1)", show=False),
+    Binding("pagedown", "page(1)", show=False),
+    Binding("home", "edge(0)", show=False),
+    Binding("end", "edge(1)", show=False),
+)
+"""The keys that move by a line, by a page, and to an edge, in everything that scrolls."""
 
 
 class LineWidget(Widget):
@@ -54,6 +65,14 @@ class Block(LineWidget):
     def lines(self) -> tuple[Spans, ...]:
         """What it shows."""
         return self._lines
+
+    def fit(self, lines: Sequence[Sequence[Span]], *, at_most: int, greyed: bool = False) -> None:
+        """Show ``lines`` in as much height as they need, ``at_most`` so many; without any it is hidden."""
+        wanted = min(at_most, len(lines))
+        if wanted != len(self._lines):
+            self.styles.height = wanted
+            self.display = wanted > 0
+        self.put(lines[:wanted], greyed=greyed)
 
     def put(self, lines: Sequence[Sequence[Span]], *, greyed: bool = False) -> None:
         """Show ``lines``; those beyond the height are not seen."""

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from console.ui.cells import Spans, strip_of
-from console.ui.widgets.line_widget import LineWidget
+from console.ui.widgets.line_widget import MOVES, LineWidget
 
 _CACHED = 1000
 
@@ -24,12 +24,7 @@ class LineView(LineWidget, can_focus=True):
     """See the module. ``form`` makes the spans of a record; at most ``limit`` records are kept."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", show=False),
-        Binding("down", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home", "edge(0)", show=False),
-        Binding("end", "edge(1)", show=False),
+        *MOVES,
         Binding("left", "shift(-16)", show=False),
         Binding("right", "shift(16)", show=False),
     ]

@@ -11,13 +11,13 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.events import Blur, Focus, Resize
 from textual.message import Message
 from textual.strip import Strip
 
 from console.ui.cells import Span, Spans, fit_spans, strip_of
-from console.ui.widgets.line_widget import LineWidget
+from console.ui.widgets.line_widget import MOVES, LineWidget
 
 
 class Column(NamedTuple):
@@ -38,12 +38,7 @@ class Table(LineWidget, can_focus=True):
     """See the module. ``lookup`` gives the record of a key, or None when it is gone."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", show=False),
-        Binding("down", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home", "edge(0)", show=False),
-        Binding("end", "edge(1)", show=False),
+        *MOVES,
     ]
 
     class Moved(Message):
