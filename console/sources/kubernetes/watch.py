@@ -181,34 +181,46 @@ class Watcher:
         return path(self.kind.roots[self._root], self.kind.name, self.namespace)
 
     async def _list(self) -> str:
-        """All objects, page by page; returns the version to watch from."""
+        """All objects, page by page; returns the version to watch from.
+
+        The server makes the next page while this one is taken in.
+        """
         seen: set[str] = set()
         params = {**self.kind.params, "limit": str(PAGE)}
-        while True:
-            try:
-                page = self.kind.page(await self._connection.get(self._path, params))
-            except KubeError as error:
-                if error.status != 410 or "limit" not in params:
-                    raise
-                # The token ended with a compaction of etcd. One list in one piece always comes through.
-                params = dict(self.kind.params)
-                seen.clear()
-                continue
-            self._alive()
-            items = page.items or []
-            for start in range(0, len(items), STEP):
-                await asyncio.sleep(0)
-                for item in items[start : start + STEP]:
-                    self._sink.put(self.kind.name, item)
-                    seen.add(item.metadata.uid)
-                self._changed()
-            if not page.metadata.continue_:
-                break
-            params["continue"] = page.metadata.continue_
+        coming = asyncio.create_task(self._connection.get(self._path, params))
+        try:
+            while True:
+                try:
+                    page = self.kind.page(await coming)
+                except KubeError as error:
+                    if error.status != 410 or "limit" not in params:
+                        raise
+                    # The token ended with a compaction of etcd. One list in one piece always comes through.
+                    params = dict(self.kind.params)
+                    seen.clear()
+                    coming = asyncio.create_task(self._connection.get(self._path, params))
+                    continue
+                self._alive()
+                if page.metadata.continue_:
+                    params = {**params, "continue": page.metadata.continue_}
+                    coming = asyncio.create_task(self._connection.get(self._path, params))
+                await self._take(page.items or [], seen)
+                if not page.metadata.continue_:
+                    break
+        finally:
+            coming.cancel()
         self._sink.retain(self.kind.name, self.namespace, seen)
         self.listed = True
         self._changed()
         return page.metadata.resource_version
+
+    async def _take(self, items: list[Any], seen: set[str]) -> None:
+        for start in range(0, len(items), STEP):
+            await asyncio.sleep(0)
+            for item in items[start : start + STEP]:
+                self._sink.put(self.kind.name, item)
+                seen.add(item.metadata.uid)
+            self._changed()
 
     async def _watch(self, version: str) -> None:
         """Follow changes from ``version`` until the server ends the watch; keeps ``_version`` up to date."""
