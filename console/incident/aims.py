@@ -11,7 +11,13 @@ from console.model.plan import Target
 from console.model.postgres import Backend, PostgresSnapshot
 from console.model.signals import Signal
 from console.model.symptoms.stores import describe, roots
-from console.model.symptoms.words import names, span
+from console.model.symptoms.words import clock, names, span
+
+
+SETTLING = 180.0
+"""Seconds after a change of a failing workload in which its effect cannot be judged yet."""
+
+_WAIT = "Something was just done: see whether the errors fall before the next step."
 
 
 class Aim(msgspec.Struct, frozen=True):
@@ -111,6 +117,10 @@ def for_errors(matched: Sequence[Signal], scene: Scene) -> Aim | None:
         return None
     malus = -0.25 if scene.releases(failing[0].since) else 0.0
     for found in scene.behind(failing):
+        changed = found.workload.revision_at
+        if changed is not None and failing[0].since < changed and found.snapshot.at - changed < SETTLING:
+            line = f"{found.label} was changed at {clock(changed)} (revision {found.workload.revision})"
+            return Aim(evidence=(line,), bonus=malus, why=_WAIT)
         return Aim("k8s.restart", found.target, found.source, (), malus)
     return Aim(bonus=malus)
 

@@ -130,6 +130,15 @@ def test_a_rollback_that_was_just_made_is_not_taken_for_the_release() -> None:
         assert "k8s.rollback" not in [item.action for item in found]
 
 
+def test_after_something_was_done_the_next_step_is_to_wait() -> None:
+    done = workload("checkout", revision=3, revision_at=NOW - 20, containers=template("v41"))
+    records = (done, revision(3, "v41", 90_000, "checkout"), revision(2, "v42", 40_000, "checkout"))
+    best = first({KUBE: cluster(*records), "prometheus": FAILING})
+    assert (best.scenario, best.action, best.target) == ("error-spike", "", None)
+    assert best.why.startswith("Something was just done")
+    assert "(revision 3)" in best.evidence[0]
+
+
 def test_a_restart_alone_is_no_release() -> None:
     made = workload("checkout", revision=2, revision_at=NOW - 600)
     records = (made, revision(1, "v41", 9000, "checkout"), revision(2, "v41", 600, "checkout"))
