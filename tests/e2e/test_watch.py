@@ -38,7 +38,6 @@ class Scene(NamedTuple):
     postgres: PostgresServer
     redis: RedisServer
     terminal: Terminal
-    modules: Path
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -56,7 +55,6 @@ def scene(
     cluster.deploy("checkout", "shop/checkout:v1")
     cluster.set_image("checkout", "shop/checkout:v2")
     server = wheel_redis.create()
-    modules = desk.folder / "modules.json"
     with metrics_server() as metrics:
         desk.configure(
             desk.kubernetes(cluster),
@@ -66,12 +64,10 @@ def scene(
             f'[[redis]]\nurl = "{server.url()}"\nqueues = ["jobs"]\ninterval = 1\n',
         )
         assert desk.run("timeline", "add", "before the watch").returncode == 0
-        words = desk.argv("watch")[len(WARROOM) :]
-        argv = [sys.executable, "-c", LAUNCHER, str(modules), *words]
-        with Terminal(argv, env=desk.environment, columns=140, rows=42) as terminal:
+        with desk.terminal("watch", columns=140, rows=42) as terminal:
             terminal.wait_for("▸ checkout", 30)
             terminal.wait_for("WATCH")
-            yield Scene(desk, cluster, postgres_18, server, terminal, modules)
+            yield Scene(desk, cluster, postgres_18, server, terminal)
     cluster.close()
     server.stop()
 
@@ -153,15 +149,22 @@ def test_what_it_shows_goes_on(scene: Scene) -> None:
 
 
 def test_the_process_never_loads_what_mutates(scene: Scene) -> None:
-    """Last: it ends the console, whose launcher then writes down every module that was loaded."""
-    close(scene.terminal)
-    scene.terminal.send("\x11")
-    assert scene.terminal.wait_exit() == 0
-    loaded = set(json.loads(scene.modules.read_text()))
+    """A launcher writes down, at the end of a watch, every module that was loaded during it."""
+    modules = scene.desk.folder / "modules.json"
+    words = scene.desk.argv("watch")[len(WARROOM) :]
+    argv = [sys.executable, "-c", LAUNCHER, str(modules), *words]
+    with Terminal(argv, env=scene.desk.environment, columns=140, rows=42) as terminal:
+        terminal.wait_for(" checkout ", 30)
+        for keys in ("1l", "1d", "1h", "1e", "1r", "1u", "1x", "3t", "m", "a", "i", "s", ":", "?"):
+            press(terminal, keys)
+            close(terminal)
+        terminal.send("\x11")
+        assert terminal.wait_exit() == 0
+        calm(terminal)
+    loaded = set(json.loads(modules.read_text()))
     assert {"console.ui.app", "console.sources.kubernetes.follow", "console.sources.redis"} <= loaded
     assert not [name for name in loaded if name.startswith("console.mitigations")]
     assert not loaded & {"console.engine.act", "console.engine.live", "console.engine.launch"}
-    calm(scene.terminal)
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
