@@ -30,6 +30,11 @@ def rows(text: str) -> bool:
     return re.search(r"load-\d{4}", text) is not None
 
 
+def shop_rows(text: str) -> bool:
+    """The rows of the shop, whose pods are never changed by the load."""
+    return re.search(r"storefront .* \d+/\d+", text) is not None
+
+
 def filled(pods: int) -> Look:
     """All panes have their data, and all pods are counted."""
 

@@ -115,7 +115,8 @@ async def _table_tick(pods: Pods) -> list[Figure]:
         engine.board.publish("kubernetes:load", _snapshot(store))
         await pilot.pause()
         pane = app.screen.query_one("#pane-pods")
-        ticks, sorts = [], []
+        ticks: list[float] = []
+        sorts: list[float] = []
         lines = iter(pods.lines)
         now = _START.timestamp()
         for frame in range(40):

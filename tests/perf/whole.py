@@ -64,9 +64,9 @@ def starts(system: LoadedSystem, home: Path, effort: Effort) -> list[Figure]:
 
 
 def quiet(system: LoadedSystem, home: Path, effort: Effort) -> list[Figure]:
-    """A cluster in which nothing changes, and no other source: what the clock alone costs."""
+    """One healthy namespace and no other source: what the clock alone costs, and usage now and then."""
     with Console(system.quiet_cluster, home) as console:
-        console.watch_start({"rows": looks.rows})
+        console.watch_start({"rows": looks.shop_rows})
         time.sleep(3)
         load = console.load(effort.seconds)
     return [

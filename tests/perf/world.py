@@ -19,10 +19,8 @@ from typing import Any, Self
 import msgspec
 
 from console.drill.scenario import Scenario
+from console.drill.shop import NAMESPACE
 from console.drill.world import World
-
-NAMESPACE = "load-0"
-"""The namespace of the clock-only figures: its pods never change unless there is churn."""
 
 
 class LoadedSystem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from console.model.kube import KubeSnapshot, Pod, Revision, Workload, differences
-from console.model.symptoms.finding import BoardView, Finding, Severity, above
+from console.model.symptoms.finding import NEAR, BoardView, Finding, Severity, above
 from console.model.symptoms.words import names, percent
 
 YOUNG_REVISION = 900.0
@@ -116,9 +116,12 @@ def _short(workload: Workload) -> bool:
 
 def _workloads(source: str, snapshot: KubeSnapshot) -> Iterator[Finding]:
     for workload in snapshot.workloads.values():
+        limit = workload.memory_limit
+        share = workload.memory / limit if workload.memory is not None and limit else 0.0
+        if not workload.sick and share < NEAR * MEMORY_LIMIT:
+            continue  # nearly every workload, every second: it must not even be named
         name = subject(snapshot, workload.namespace, workload.key)
-        if workload.memory is not None and workload.memory_limit:
-            share = workload.memory / workload.memory_limit
+        if share:
             yield from above(
                 Finding(
                     "memory-near-limit",
