@@ -55,6 +55,8 @@ class Terminal:
         self.last_read = 0.0
         self.started = time.monotonic()
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})}
+        for name in ("COLUMNS", "LINES"):  # a runner of tests may set them; the pty has its own size
+            environment.pop(name, None)
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             if cwd:

@@ -150,6 +150,9 @@ def scene(
         with desk.terminal("run", columns=160, rows=45) as terminal:
             terminal.wait_for("▸ evil", 30)
             yield Scene(desk, cluster, terminal)
+            back(terminal)
+            terminal.send("\x11")
+            assert terminal.wait_exit() == 0, "the console lives, and leaves when it is asked to"
             calm(terminal)
     session.close()
     talker.close()
@@ -316,10 +319,3 @@ def test_evidence_and_timeline(scene: Scene) -> None:
     output = bytes(terminal.output)
     check_output(output)
     calm(terminal)
-
-
-def test_the_last_words(scene: Scene) -> None:
-    """The console still lives, and leaves when it is asked to."""
-    scene.terminal.send("\x11")
-    assert scene.terminal.wait_exit() == 0
-    calm(scene.terminal)
