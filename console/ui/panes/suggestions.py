@@ -75,7 +75,7 @@ class SuggestionsPane(Pane):
             return ((row.detail, "dim"),)
         action = self.first_action(row)
         if action is None:
-            return ((row.why, "dim"),)
+            return ((row.steps[0].text if row.action and row.steps else row.why, "dim"),)
         on = f" {row.target.name}" if row.target is not None else ""
         return ((f"{action.title}{on}", "accent"),)
 
