@@ -13,7 +13,6 @@ from console.model.signals import Signal
 from console.model.symptoms.stores import describe, roots
 from console.model.symptoms.words import clock, names, span
 
-
 SETTLING = 180.0
 """Seconds after a change of a failing workload in which its effect cannot be judged yet."""
 

@@ -128,8 +128,8 @@ class World:
             await connection.close()
             raise PlanError(
                 f"the context {pinned.context} of the kubeconfig now points to"
-                f" {clean(connection.server, 200)}, not to {pinned.server} as on the screen; start the console"
-                " anew to use it"
+                f" {clean(connection.server, 200)}, not to {pinned.server} as on the screen; start the"
+                " console anew to use it"
             )
         return connection
 
