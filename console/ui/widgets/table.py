@@ -31,7 +31,8 @@ class Column(NamedTuple):
     right: bool = False
 
 
-_STRIPS = 4096
+_STRIPS = 512
+"""Lines kept, many times what is visible. A line is some 3 KB, and under load each is new twice a second."""
 
 
 class Table(LineWidget, can_focus=True):
