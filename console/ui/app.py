@@ -15,6 +15,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from console.engine.crash import save_crash
+from console.ui.commands import COMMANDS
 from console.ui.guard import ControlGuard
 from console.ui.port import Engine
 from console.ui.screens.main import MainScreen
@@ -62,6 +63,12 @@ class WarroomApp(App[int], inherit_bindings=False):
         """Forget what the terminal shows and paint everything anew."""
         self._wire = None
         self.screen.refresh(layout=True)
+
+    def on_dialog_leave(self) -> None:
+        """Leave, as from the panes: what still runs is named first."""
+        panes = self.screen_stack[0]
+        if isinstance(panes, MainScreen):
+            COMMANDS["ui.quit"](panes)
 
     def on_resize(self, _event: Resize) -> None:
         """The terminal was resized: nothing is known of its content."""

@@ -67,7 +67,7 @@ def _open(screen: MainScreen) -> None:
     if isinstance(screen.pane, PodsPane):
         _describe(screen)
     elif isinstance(screen.pane, SuggestionsPane) and screen.pane.table.record is not None:
-        screen.run_worker(_suggestion(screen, screen.pane), exclusive=True, group="menu", exit_on_error=False)
+        screen.open_with(_suggestion(screen, screen.pane))
     else:
         screen.say("There is nothing to open here.")
 
@@ -188,7 +188,7 @@ def _history(screen: MainScreen) -> None:
 
 @command("ui.namespace")
 def _namespace(screen: MainScreen) -> None:
-    screen.run_worker(_pick_namespace(screen), exclusive=True, group="menu", exit_on_error=False)
+    screen.open_with(_pick_namespace(screen))
 
 
 async def _pick_namespace(screen: MainScreen) -> None:
@@ -222,7 +222,7 @@ def _sources(screen: MainScreen) -> None:
 
 @command("ui.palette")
 def _palette(screen: MainScreen) -> None:
-    screen.run_worker(_pick_action(screen), exclusive=True, group="menu", exit_on_error=False)
+    screen.open_with(_pick_action(screen))
 
 
 async def _pick_action(screen: MainScreen) -> None:
@@ -251,7 +251,7 @@ def _needs(targets: tuple[str, ...]) -> str:
 
 @command("ui.note")
 def _note(screen: MainScreen) -> None:
-    screen.run_worker(_write_note(screen), exclusive=True, group="form", exit_on_error=False)
+    screen.open_with(_write_note(screen))
 
 
 async def _write_note(screen: MainScreen) -> None:
@@ -262,7 +262,7 @@ async def _write_note(screen: MainScreen) -> None:
 
 @command("ui.declare")
 def _declare(screen: MainScreen) -> None:
-    screen.run_worker(_write_declaration(screen), exclusive=True, group="form", exit_on_error=False)
+    screen.open_with(_write_declaration(screen))
 
 
 async def _write_declaration(screen: MainScreen) -> None:

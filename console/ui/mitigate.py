@@ -40,7 +40,7 @@ def begin(
         screen.say(f"{action.title} needs a {wanted}: move the cursor to one first.", "warn")
         return
     screen.preparing = True
-    screen.run_worker(_carry_through(screen, action, chosen, params or {}), exit_on_error=False)
+    screen.open_with(_carry_through(screen, action, chosen, params or {}))
 
 
 def _target(screen: MainScreen, action: Action) -> Selection | None:
@@ -115,7 +115,7 @@ async def _report(screen: MainScreen, action: Action, running: asyncio.Future[Pr
 
 def choose(screen: MainScreen) -> None:
     """The menu of mitigations for the row, and of those that run or ran."""
-    screen.run_worker(_choose(screen), exclusive=True, group="menu", exit_on_error=False)
+    screen.open_with(_choose(screen))
 
 
 async def _choose(screen: MainScreen) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
 
 from console.config import Config
 from console.model.actions import ACTIONS, PANES, available
@@ -270,3 +271,27 @@ def test_quit_names_what_still_runs() -> None:
         assert ui.app.return_value == 0
 
     drive(everything(FakeEngine(mitigator=mitigator)), script)
+
+
+def test_the_console_can_be_left_from_a_page() -> None:
+    async def script(ui: Ui) -> None:
+        await ui.press("question_mark")
+        await ui.settle()
+        await ui.press("ctrl+q")
+        await ui.settle()
+        assert ui.app.return_value == 0
+
+    drive(everything(FakeEngine()), script)
+
+
+def test_what_is_typed_ahead_of_a_dialog_never_acts() -> None:
+    engine = everything(FakeEngine(mitigator=FakeMitigator()))
+
+    async def script(ui: Ui) -> None:
+        for key in ("a", "l", "h", "s"):
+            ui.app.post_message(events.Key(key, key))
+        await ui.settle()
+        assert len(ui.app.screen_stack) == 2
+        assert isinstance(ui.app.screen, Form)
+
+    drive(engine, script)

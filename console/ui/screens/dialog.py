@@ -12,10 +12,12 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from console.model.actions import find
 from console.ui.cells import Spans, sides
 from console.ui.port import Engine
 from console.ui.widgets.line_widget import Bar
@@ -31,6 +33,11 @@ class Dialog(ModalScreen[R | None], Generic[R], inherit_bindings=False):
     AUTO_FOCUS = ""
     HINT: ClassVar[tuple[tuple[str, str], ...]] = (("esc", "Close"),)
     FULL: ClassVar[bool] = False
+    QUITS: ClassVar[bool] = False
+    """Whether the key that leaves the console works here: on what is only read, never on a question."""
+
+    class Leave(Message):
+        """A person wants to leave the console."""
 
     def __init__(self, engine: Engine, title: str) -> None:
         super().__init__()
@@ -40,6 +47,13 @@ class Dialog(ModalScreen[R | None], Generic[R], inherit_bindings=False):
         self._title = title
         self._height = 0
         self.box = Vertical(classes="box full" if self.FULL else "box")
+
+    @property
+    def quit_keys(self) -> tuple[str, ...]:
+        """The keys that leave the console."""
+        wanted = self.engine.config.screen.keys.get("ui.quit")
+        quits = find("ui.quit")
+        return tuple(key.strip() for key in (wanted or (quits.key if quits else "")).split(","))
 
     @property
     def now(self) -> float:
@@ -137,8 +151,12 @@ class Dialog(ModalScreen[R | None], Generic[R], inherit_bindings=False):
         self._title = title
 
     def on_key(self, event: events.Key) -> None:
-        """Own keys first, then Esc, then the widget."""
-        if self.handle(event):
+        """Leaving the console from a page; else own keys first, then Esc, then the widget."""
+        if self.QUITS and event.key in self.quit_keys:
+            event.stop()
+            self.close_dialog()
+            self.app.post_message(self.Leave())
+        elif self.handle(event):
             event.stop()
             event.prevent_default()
         elif event.key == "escape":

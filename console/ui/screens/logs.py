@@ -33,6 +33,7 @@ class LogsScreen(Dialog[None]):
     """See the module. ``containers`` are the names to go through; all of them come first."""
 
     FULL: ClassVar[bool] = True
+    QUITS: ClassVar[bool] = True
     HINT: ClassVar[tuple[tuple[str, str], ...]] = (
         ("/", "Filter"),
         ("e", "Errors"),

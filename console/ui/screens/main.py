@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, ClassVar
 
 from textual import events
@@ -67,6 +67,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.paused = False
         self.jumping = False
         self.preparing = False
+        self._opening: object | None = None
         self.leaving = False
         self._message: tuple[Spans, float] | None = None
         self._ticked = time.monotonic()
@@ -238,10 +239,11 @@ class MainScreen(Screen[None], inherit_bindings=False):
         """Do what the registry says for this key."""
         self.pane.table.settle()
         self._message = None
-        if self.filtering:
+        if self.filtering or self._opening is not None:
             event.stop()
             event.prevent_default()
-            self._edit_filter(event)
+            if self.filtering:
+                self._edit_filter(event)
             return
         if self.jumping:
             event.stop()
@@ -268,6 +270,23 @@ class MainScreen(Screen[None], inherit_bindings=False):
         candidates = list(actions)
         kinds = frozenset(selection.target.kind for selection in self.pane.selections())
         return next((action for action in candidates if fits(action, kinds)), candidates[0])
+
+    def open_with(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what opens a dialog. Until that is up the keys are nobody's: what is typed ahead never acts."""
+        token = self._opening = object()
+
+        async def guarded() -> None:
+            try:
+                await work
+            finally:
+                if self._opening is token:
+                    self._opening = None
+
+        self.run_worker(guarded(), exit_on_error=False)
+
+    def on_screen_suspend(self) -> None:
+        """Something is above: it has the keys now."""
+        self._opening = None
 
     # The filter
 

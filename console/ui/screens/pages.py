@@ -28,6 +28,7 @@ class PageScreen(Dialog[bool]):
     """Lines made by a function, made again once a second. Gives True only where something was offered."""
 
     HINT: ClassVar[tuple[tuple[str, str], ...]] = (("↑↓ pgup pgdn", "Scroll"), ("esc", "Close"))
+    QUITS: ClassVar[bool] = True
 
     def __init__(self, engine: Engine, title: str, lines: Lines) -> None:
         super().__init__(engine, title)
