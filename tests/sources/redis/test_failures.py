@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from console.model.source import Health
 from console.sources.base import SourceError
 from console.sources.redis import RedisSource
 from console.sources.redis.client import Command, ForbiddenCommandError, ReadOnlyClient, is_read
-from tests.services import eventually_async, free_port
+from tests.services import eventually, eventually_async, free_port
 from tests.services_redis import RedisFactory, RedisServer
 from tests.sources.redis.helpers import error_of, failure, read_once, reading, run
 
@@ -161,7 +162,14 @@ def test_a_password_that_is_missing_or_wrong(wheel_redis: RedisFactory) -> None:
 def test_a_full_server_and_a_missing_database_are_sentences(wheel_redis: RedisFactory) -> None:
     server = wheel_redis.create(maxclients="1")
     held = redis.Redis.from_url(server.url())
-    held.ping()
+
+    def taken() -> bool:
+        """The only place is free once the server has noticed that who waited for its start is gone."""
+        with contextlib.suppress(redis.ConnectionError):
+            return bool(held.ping())
+        return False
+
+    eventually(taken, "the only place to be free")
     assert "the server is full" in failure(server.url()).reason
     held.close()
     server.stop()
