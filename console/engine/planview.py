@@ -21,9 +21,7 @@ def plan_text(plan: Plan) -> str:
         f"  dry run     {plan.dry_run or 'not made'}",
     ]
     lines += _block("changes", (f"{c.path}: {c.before} → {c.after}" for c in plan.changes))
-    lines += _block(
-        "hits", (f"{h.count} {h.what}" + (f": {', '.join(h.names)}" if h.names else "") for h in plan.hits)
-    )
+    lines += _block("hits", (h.counted + (f": {', '.join(h.names)}" if h.names else "") for h in plan.hits))
     lines += _block("undone by", plan.undone_by)
     lines += _block("warnings", plan.warnings)
     lines += _block("evidence", plan.evidence)

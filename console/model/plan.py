@@ -41,6 +41,13 @@ class Hit(msgspec.Struct, frozen=True):
     count: int
     names: tuple[str, ...] = ()
 
+    @property
+    def counted(self) -> str:
+        """The count with its noun: ``3 pods replaced``, ``1 pod replaced``."""
+        noun, blank, rest = self.what.partition(" ")
+        singular = noun[:-1] if self.count == 1 and noun in ("pods", "sessions") else noun
+        return f"{self.count} {singular}{blank}{rest}"
+
 
 class Option(msgspec.Struct, frozen=True):
     """A choice offered for a parameter, e.g. a revision, with why it is or is not recommended."""

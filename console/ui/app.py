@@ -12,6 +12,7 @@ from textual.app import App
 from textual.binding import BindingType
 from textual.events import Resize
 from textual.filter import LineFilter
+from textual.geometry import Size
 from textual.screen import Screen
 
 from console.engine.crash import save_crash
@@ -53,6 +54,7 @@ class WarroomApp(App[int], inherit_bindings=False):
 
     def on_ready(self) -> None:
         """Start the engine once the panes are painted: loading its clients would hold up the first frame."""
+        self.set_interval(1.0, self.check_size)
         self.screen.call_after_refresh(self.engine.start)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -63,6 +65,17 @@ class WarroomApp(App[int], inherit_bindings=False):
         """Forget what the terminal shows and paint everything anew."""
         self._wire = None
         self.screen.refresh(layout=True)
+
+    def check_size(self) -> None:
+        """Lay out anew when the terminal has another size than we think: a signal of it can get lost."""
+        if self.is_headless:
+            return
+        try:
+            size = Size(*os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1))
+        except (OSError, ValueError):
+            return
+        if size != self.size and size.width and size.height:
+            self.post_message(Resize(size, size))
 
     def on_dialog_leave(self) -> None:
         """Leave, as from the panes: what still runs is named first."""

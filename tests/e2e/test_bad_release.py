@@ -41,7 +41,7 @@ def test_the_right_revision_is_found_and_restored(start_world: Callable[..., Wor
         terminal.send("h")
         terminal.wait_for(lambda text: "HISTORY  deployment/checkout" in text and "v41 → " in text)
         terminal.send("\x1b")
-        terminal.wait_for("ERRORS")
+        terminal.wait_for(lambda text: "ERRORS" in text and "HISTORY" not in text)
 
         terminal.send("u")
         text = terminal.wait_for("is what runs now")

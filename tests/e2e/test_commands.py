@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.small import Desk, SmallCluster, press
+from tests.e2e.small import Desk, SmallCluster, eventually, press
 from tests.terminal import Terminal
 
 
@@ -45,8 +45,8 @@ def test_status_of_what_is_well(desk: Desk) -> None:
 def test_status_of_what_is_sick(desk: Desk, cluster: SmallCluster) -> None:
     cluster.deploy("broken", "shop/broken:missing", replicas=1)
     try:
+        eventually(lambda: desk.run("status").returncode == 1, "the missing image to be noticed")
         done = desk.run("status")
-        assert done.returncode == 1
         assert done.stdout.startswith("SICK at ") and "broken" in done.stdout
         report = json.loads(desk.run("status", "--json").stdout)
         assert report["state"] == "sick"

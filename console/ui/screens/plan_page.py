@@ -69,8 +69,6 @@ def _hits(plan: Plan, width: int) -> list[Spans]:
     for number, hit in enumerate(plan.hits):
         names = ", ".join(hit.names[:_NAMES])
         rest = len(hit.names) - _NAMES
-        text = (
-            f"{hit.count} {hit.what}{f': {names}' if names else ''}{f' and {rest} more' if rest > 0 else ''}"
-        )
+        text = f"{hit.counted}{f': {names}' if names else ''}{f' and {rest} more' if rest > 0 else ''}"
         lines += labelled("hits" if number == 0 else "", text, width)
     return lines or labelled("hits", "Nothing else, as far as can be seen.", width, role="dim")
