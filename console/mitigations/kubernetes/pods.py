@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from abc import ABC, abstractmethod
 
 import msgspec
 
@@ -46,7 +47,7 @@ class Owner(msgspec.Struct, frozen=True):
     desired: int = 0
 
 
-class _PodAction(NoOptions):
+class _PodAction(NoOptions, ABC):
     """What deleting and evicting have in common."""
 
     name = ""
@@ -94,11 +95,7 @@ class _PodAction(NoOptions):
                 *(() if self.heeds_budget else budget),
                 *answer.warnings,
             ),
-            dry_run=answer.text
-            if answer.refusal
-            else "accepted by the server"
-            if not answer.warnings
-            else answer.text,
+            dry_run=answer.text if answer.refusal or answer.warnings else "accepted by the server",
             refusal=answer.refusal,
             payload={
                 "ready": ready(live),
@@ -107,13 +104,13 @@ class _PodAction(NoOptions):
             },
         )
 
+    @abstractmethod
     def request(self, api: Api, live: Object) -> Request:
         """The write, guarded by the identity of ``live``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def command(self, world: World, api: Api, live: Object) -> str:
         """The equivalent command."""
-        raise NotImplementedError
 
     async def execute(self, world: World, plan: Plan) -> Outcome:
         """Save the logs, then make the pod go."""

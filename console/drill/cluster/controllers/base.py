@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class Context:
         return self.clock.now().timestamp()
 
 
-class Controller:
+class Controller(ABC):
     """One controller. `watches` are the tables whose changes it hears of."""
 
     watches: tuple[str, ...] = ()
@@ -57,9 +58,9 @@ class Controller:
         """Return the keys to reconcile because of a change."""
         return (event.entry.key,)
 
+    @abstractmethod
     def reconcile(self, key: Key) -> float | None:
         """Bring one object on its way; return in how many seconds it is due again, if at all."""
-        raise NotImplementedError
 
     def write(self, table: str, entry: Entry, obj: Obj, sub: str = "") -> Entry:
         """Store a changed object under the controller's name."""
