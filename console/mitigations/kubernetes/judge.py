@@ -83,7 +83,8 @@ async def settle(world: World, kind: str, name: str, before: Before, available: 
     """Wait until the related service's error ratio can be judged, at most ``timing.settle`` seconds.
 
     The ratio is a rate over a window, so a sample counts only when its whole window lies after now; until
-    then only a value that already fell below the threshold ends the wait.
+    then only a clear fall, to half of what it was and below the threshold, ends the wait: a ratio that was
+    just above the threshold crosses it by chance.
     """
     if not before.service:
         return by_pods(before, available, desired)
@@ -99,7 +100,8 @@ async def settle(world: World, kind: str, name: str, before: Before, available: 
         after = service.error_ratio
         verdict = compare(before.ratio, after, service.threshold, service.name)
         sampled = (after.at or 0) if after.ok else 0
-        recovered = verdict.status == "helped" and (after.value or 0) <= service.threshold
+        clear = min(service.threshold, before.ratio / 2)
+        recovered = verdict.status == "helped" and (after.value or 0) <= clear
         if sampled >= fresh_at or (recovered and sampled > fresh_at - window):
             return verdict
         if world.clock.monotonic() >= give_up:

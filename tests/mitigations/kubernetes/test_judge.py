@@ -1,7 +1,16 @@
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
-from console.mitigations.kubernetes.judge import Before, by_pods, compare
-from console.model.reading import Reading, State
+from console.config import Config
+from console.engine.board import Board
+from console.mitigations.kubernetes.judge import Before, by_pods, compare, settle
+from console.mitigations.world import Timing, World
+from console.model.clock import ManualClock
+from console.model.metrics import PrometheusSnapshot, ServiceMetrics
+from console.model.reading import NO_DATA, Reading, State
 
 
 @pytest.mark.parametrize(
@@ -42,3 +51,36 @@ def test_pods_decide_where_nothing_is_measured(
     before: tuple[int, int], after: tuple[int, int], verdict: str
 ) -> None:
     assert by_pods(Before("", None, *before), *after).status == verdict
+
+
+@pytest.mark.parametrize(("ratio", "at_once"), [(0.0485, False), (0.02, True)])
+def test_only_a_clear_fall_is_judged_before_a_whole_window_has_passed(
+    ratio: float, at_once: bool, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        clock, board = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC)), Board()
+        world = World(
+            clock=clock,
+            config=Config.model_validate({"prometheus": {"url": "http://127.0.0.1:9", "window": 60}}),
+            board=board,
+            source="kubernetes:prod",
+            settings=None,
+            evidence_dir=tmp_path,
+            timing=Timing(poll=0),
+        )
+
+        def sample(after: float) -> None:
+            at = clock.now().timestamp() + after
+            value = Reading(State.OK, ratio, at)
+            service = ServiceMetrics("shop", value, NO_DATA, NO_DATA, NO_DATA, threshold=0.05)
+            board.publish("prometheus", PrometheusSnapshot(at, 5, (service,)))
+
+        sample(after=5)
+        task = asyncio.create_task(settle(world, "deployment", "shop", Before("shop", 0.0528, 4, 4), 4, 4))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert task.done() is at_once
+        sample(after=61)
+        assert (await task).status == "helped"
+
+    asyncio.run(scenario())
