@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import httpx
+import aiohttp
 import msgspec
 
 from console.drill import binaries
@@ -154,6 +154,10 @@ def write_history(servers: Servers, history: History) -> None:
 
 async def post_alerts(url: str, alerts: Sequence[Mapping[str, object]]) -> None:
     """Send alerts to a real Alertmanager; one that does not answer gets them with the next tick."""
-    with contextlib.suppress(httpx.HTTPError):
-        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
-            await client.post(f"{url}/api/v2/alerts", json=alerts)
+    timeout = aiohttp.ClientTimeout(total=2)
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(f"{url}/api/v2/alerts", json=alerts),
+        ):
+            pass

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import aiohttp
 import msgspec
 
 from console.config import AlertmanagerSettings
@@ -21,10 +22,8 @@ from console.model.redact import redact
 from console.model.source import Health
 from console.model.text import clean
 from console.sources.base import Publisher, Reporter, SourceError, poll
-from console.sources.http import describe_failure, read_only_client, without_userinfo
-
-if TYPE_CHECKING:
-    import httpx
+from console.sources.http import read_only_session
+from console.sources.wording import describe_failure, without_userinfo
 
 T = TypeVar("T")
 
@@ -84,14 +83,14 @@ class AlertmanagerSource:
         self._settings = settings
         self._clock = clock
         self._rng = rng
-        self._client: httpx.AsyncClient | None = None
+        self._session: aiohttp.ClientSession | None = None
 
     async def run(self, publisher: Publisher) -> None:
         """Read until cancelled."""
         reporter = Reporter(self.name, without_userinfo(self._settings.url), publisher, self._clock)
         headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
-        self._client = read_only_client(headers=headers, timeout=TIMEOUT)
-        try:
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        async with read_only_session(headers=headers, timeout=timeout) as self._session:
             await poll(
                 self.read,
                 reporter,
@@ -100,13 +99,11 @@ class AlertmanagerSource:
                 timeout=TIMEOUT + 1,
                 rng=self._rng,
             )
-        finally:
-            await self._client.aclose()
 
     async def close(self) -> None:
         """Close open connections."""
-        if self._client is not None:
-            await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     async def read(self) -> AlertsSnapshot:
         """One round: alerts and silences together. Raises SourceError."""
@@ -118,24 +115,25 @@ class AlertmanagerSource:
         )
 
     async def _get(self, path: str, kind: type[T]) -> T:
-        import httpx
-
-        assert self._client is not None
+        assert self._session is not None
         try:
-            response = await self._client.get(self._settings.url.rstrip("/") + path)
-        except httpx.TimeoutException:
+            async with self._session.get(
+                self._settings.url.rstrip("/") + path, allow_redirects=False
+            ) as response:
+                content = await response.read()
+        except TimeoutError:
             raise SourceError(
                 f"Alertmanager gave no answer within {TIMEOUT:g} s", "check the network and the server"
             ) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise SourceError(
                 f"Alertmanager cannot be reached: {describe_failure(error)}",
                 "check the url in [alertmanager], the network and the server",
             ) from None
-        if response.status_code != 200:
-            raise _refused(response)
+        if response.status != 200:
+            raise _refused(response.status, content, response.headers.get("location", ""))
         try:
-            return msgspec.json.decode(response.content, type=kind)
+            return msgspec.json.decode(content, type=kind)
         except (msgspec.DecodeError, msgspec.ValidationError):
             raise SourceError(
                 f"the answer to {path} is not what Alertmanager's API v2 gives",
@@ -143,8 +141,7 @@ class AlertmanagerSource:
             ) from None
 
 
-def _refused(response: httpx.Response) -> SourceError:
-    status = response.status_code
+def _refused(status: int, content: bytes, location: str) -> SourceError:
     if status in (401, 403):
         return SourceError(
             f"Alertmanager refuses with status {status}",
@@ -152,11 +149,11 @@ def _refused(response: httpx.Response) -> SourceError:
             Health.DENIED,
         )
     if 300 <= status < 400:
-        where = without_userinfo(response.headers.get("location", ""))
+        where = without_userinfo(location)
         return SourceError(
             f"Alertmanager redirects to {where or 'nowhere'}", "set the url in [alertmanager] to that"
         )
-    said = clean(response.content[:300], 160)
+    said = clean(content[:300], 160)
     return SourceError(
         f"Alertmanager answers with status {status}" + (f": {said}" if said and "<" not in said else ""),
         "check the url in [alertmanager] and the server's log",

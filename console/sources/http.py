@@ -8,13 +8,12 @@ credentials) is *reachable*, neither healthy nor down.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
-import socket
 import ssl
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
 
 from console.config import HttpSettings
 from console.model.clock import Clock
@@ -22,9 +21,10 @@ from console.model.http import HttpCheck, HttpSnapshot
 from console.model.redact import redact
 from console.model.text import clean
 from console.sources.base import Publisher, Reporter
+from console.sources.wording import describe_failure, without_userinfo
 
 if TYPE_CHECKING:
-    import httpx
+    from aiohttp.connector import Connection
 
 NAME = "http"
 BODY_LIMIT = 65_536
@@ -37,43 +37,45 @@ class ReadOnlyError(Exception):
     """A request other than GET or HEAD was about to leave a source."""
 
 
-async def refuse_writes(request: httpx.Request) -> None:
-    """An httpx request hook that stops everything but reads before a byte is sent."""
+async def refuse_writes(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """An aiohttp middleware that stops everything but reads before a byte is sent."""
     if request.method not in READ_METHODS:
         raise ReadOnlyError(f"{request.method} refused: sources only read.")
+    return await send(request)
 
 
-def read_only_client(**options: Any) -> httpx.AsyncClient:
-    """An httpx client that refuses writes and follows no redirect; httpx is imported on first use."""
-    import httpx
-
-    return httpx.AsyncClient(event_hooks={"request": [refuse_writes]}, follow_redirects=False, **options)
-
-
-def without_userinfo(url: str) -> str:
-    """A URL for the screen: no user, no password, secrets in its query masked, cleaned."""
-    parts = urlsplit(url)
-    return clean(redact(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))), 300)
+def read_only_session(**options: Any) -> aiohttp.ClientSession:
+    """An aiohttp session that refuses writes and keeps no cookies; proxies are taken from the environment."""
+    return aiohttp.ClientSession(
+        middlewares=(refuse_writes,), cookie_jar=aiohttp.DummyCookieJar(), trust_env=True, **options
+    )
 
 
-def describe_failure(error: BaseException) -> str:
-    """What broke a connection, as the innermost cause words it: ``connection refused``, a TLS reason …"""
-    seen: BaseException | None = error
-    best = ""
-    for _ in range(12):
-        if seen is None:
-            break
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return f"TLS: {clean(seen.verify_message, 160)}"
-        if isinstance(seen, ssl.SSLError):
-            return f"TLS: {clean(seen.reason or str(seen), 160)}"
-        if isinstance(seen, OSError) and seen.strerror:
-            # asyncio puts words of its own into strerror; name resolution has its own numbers.
-            number = 0 if isinstance(seen, socket.gaierror) else seen.errno or 0
-            best = clean(os.strerror(number) if number > 0 else seen.strerror, 160)
-        seen = seen.__cause__ or seen.__context__
-    text = best or clean(redact(str(error)), 160) or type(error).__name__
-    return text[:1].lower() + text[1:]
+class CheckedResponse(aiohttp.ClientResponse):
+    """A response that knows when the server's certificate ends.
+
+    That is read before the body: a short one gives the connection back before anybody could ask it.
+    """
+
+    certificate_end: float | None = None
+    """Seconds since the epoch; None without TLS."""
+
+    async def start(self, connection: Connection) -> CheckedResponse:
+        """Read the headers."""
+        transport = connection.transport
+        tls = transport.get_extra_info("ssl_object") if transport is not None else None
+        ends = (tls.getpeercert() or {}).get("notAfter") if tls is not None else None
+        self.certificate_end = float(ssl.cert_time_to_seconds(ends)) if isinstance(ends, str) else None
+        await super().start(connection)
+        return self
+
+
+def checking_session(**options: Any) -> aiohttp.ClientSession:
+    """A session for checks: every one connects anew, or it would not see that new connections are refused."""
+    connector = aiohttp.TCPConnector(force_close=True, limit=0, **options)
+    return read_only_session(connector=connector, response_class=CheckedResponse)
 
 
 class HttpSource:
@@ -85,34 +87,27 @@ class HttpSource:
         self._clock = clock
         self._rng = rng
         self._results: dict[int, HttpCheck] = {}
-        self._client: httpx.AsyncClient | None = None
+        self._session: aiohttp.ClientSession | None = None
 
     async def run(self, publisher: Publisher) -> None:
         """Check until cancelled. One check that hangs or fails never delays another."""
-        import httpx
-
         count = len(self._settings)
         reporter = Reporter(self.name, f"{count} check{'s' if count != 1 else ''}", publisher, self._clock)
-        # No kept-alive connection: a check that reuses one would not see that new ones are refused.
-        self._client = read_only_client(limits=httpx.Limits(max_keepalive_connections=0))
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for index in range(count):
-                    tasks.create_task(self._repeat(index, self._client, reporter, publisher))
-        finally:
-            await self._client.aclose()
+        async with checking_session() as self._session, asyncio.TaskGroup() as tasks:
+            for index in range(count):
+                tasks.create_task(self._repeat(index, self._session, reporter, publisher))
 
     async def close(self) -> None:
         """Close open connections."""
-        if self._client is not None:
-            await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     async def _repeat(
-        self, index: int, client: httpx.AsyncClient, reporter: Reporter, publisher: Publisher
+        self, index: int, session: aiohttp.ClientSession, reporter: Reporter, publisher: Publisher
     ) -> None:
         settings = self._settings[index]
         while True:
-            self._results[index] = await check(settings, client, self._clock)
+            self._results[index] = await check(settings, session, self._clock)
             found = tuple(result for _, result in sorted(self._results.items()))
             publisher.publish(self.name, HttpSnapshot(self._clock.now().timestamp(), found))
             reporter.ok()
@@ -120,26 +115,29 @@ class HttpSource:
             await asyncio.sleep(settings.interval * (0.95 + self._rng.random() / 10))
 
 
-async def check(settings: HttpSettings, client: httpx.AsyncClient, clock: Clock) -> HttpCheck:
+async def check(settings: HttpSettings, session: aiohttp.ClientSession, clock: Clock) -> HttpCheck:
     """Ask once and judge. Never raises for what the network or the server does."""
-    import httpx
-
     started = clock.monotonic()
     status: int | None = None
     expires: float | None = None
     try:
-        async with asyncio.timeout(settings.timeout):
-            headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
-            async with client.stream(
-                settings.method, settings.url, headers=headers, timeout=settings.timeout
-            ) as response:
-                status, expires = response.status_code, _certificate_end(response)
-                body = await _read_some(response)
+        async with session.request(
+            settings.method,
+            settings.url,
+            headers={name: value.get_secret_value() for name, value in settings.headers.items()},
+            timeout=aiohttp.ClientTimeout(total=settings.timeout),
+            allow_redirects=False,
+        ) as response:
+            status = response.status
+            expires = response.certificate_end if isinstance(response, CheckedResponse) else None
+            body = await _read_some(response)
         state, reason = judge(settings, status, body, response.headers.get("location", ""))
-    except (TimeoutError, httpx.TimeoutException):
+    except TimeoutError:
         got = f", only the status {status}" if status is not None else ""
         state, reason = "down", f"no complete answer within {settings.timeout:g} s{got}"
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+        state, reason = "down", "this is no address to ask; write http://… or https://…"
+    except (aiohttp.ClientError, OSError) as error:
         state, reason = "down", describe_failure(error)
     return HttpCheck(
         name=clean(settings.name, 100),
@@ -172,19 +170,10 @@ def judge(settings: HttpSettings, status: int, body: bytes, location: str) -> tu
     return "reachable", f"status {status}: answers, but not with {wanted}; not verified"
 
 
-async def _read_some(response: httpx.Response) -> bytes:
+async def _read_some(response: aiohttp.ClientResponse) -> bytes:
     body = b""
-    async for part in response.aiter_bytes():
+    async for part in response.content.iter_any():
         body += part
         if len(body) >= BODY_LIMIT:
             break
     return body[:BODY_LIMIT]
-
-
-def _certificate_end(response: httpx.Response) -> float | None:
-    """When the server's certificate ends; its connection is at hand, so this costs no request."""
-    stream = response.extensions.get("network_stream")
-    tls = stream.get_extra_info("ssl_object") if stream is not None else None
-    peer = tls.getpeercert() if tls is not None else None
-    ends = (peer or {}).get("notAfter")
-    return float(ssl.cert_time_to_seconds(ends)) if isinstance(ends, str) else None

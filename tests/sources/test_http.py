@@ -14,7 +14,7 @@ from console.config import HttpSettings
 from console.model.clock import SystemClock
 from console.model.http import HttpCheck
 from console.model.source import Health
-from console.sources.http import HttpSource, ReadOnlyError, check, read_only_client
+from console.sources.http import HttpSource, ReadOnlyError, check, checking_session
 from tests.sources.publishing import Kept, Stall, reply, run_until, scripted
 
 Answerer = Callable[[BaseHTTPRequestHandler], None]
@@ -25,11 +25,11 @@ def ask(answer: Answerer, path: str = "/health", **settings: Any) -> HttpCheck:
         return ask_url(f"{url}{path}", **settings)
 
 
-def ask_url(url: str, verify: bool | ssl.SSLContext = True, **settings: Any) -> HttpCheck:
+def ask_url(url: str, tls: bool | ssl.SSLContext = True, **settings: Any) -> HttpCheck:
     async def once() -> HttpCheck:
-        async with read_only_client(verify=verify) as client:
+        async with checking_session(ssl=tls) as session:
             wanted = HttpSettings.model_validate({"name": "shop", "url": url, "timeout": 5} | settings)
-            return await check(wanted, client, SystemClock())
+            return await check(wanted, session, SystemClock())
 
     return asyncio.run(once())
 
@@ -103,12 +103,46 @@ def test_credentials_go_to_the_server_and_nowhere_else() -> None:
     assert not any(word in shown for word in ("hunter22", "abcdef123456", "s3cr3t", "admin"))
 
 
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"", "server disconnected"),
+        (b"SSH-2.0-dropbear\r\n", "Bad status line"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab", "response payload is not completed"),
+    ],
+)
+def test_a_peer_that_does_not_speak_http_is_down(sent: bytes, reason: str) -> None:
+    async def story() -> HttpCheck:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(sent)
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        url = f"http://user:hunter22@127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with server, checking_session() as session:
+            return await check(HttpSettings(name="shop", url=url), session, SystemClock())
+
+    found = asyncio.run(story())
+    assert (found.state, reason.lower() in found.reason.lower()) == ("down", True), found.reason
+    assert "hunter22" not in repr(found)
+    assert "\n" not in found.reason
+
+
+@pytest.mark.parametrize(
+    "url", ["foo", "http://", "http://[::1", "http://127.0.0.1:99999/", "ftp://127.0.0.1/"]
+)
+def test_what_is_no_address_is_down_with_a_reason(url: str) -> None:
+    found = ask_url(url)
+    assert (found.state, found.reason) == ("down", "this is no address to ask; write http://… or https://…")
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_the_client_sends_nothing_but_reads(method: str) -> None:
+def test_the_session_sends_nothing_but_reads(method: str) -> None:
     async def send(url: str) -> None:
-        async with read_only_client() as client:
+        async with checking_session() as session:
             with pytest.raises(ReadOnlyError, match=method):
-                await client.request(method, url)
+                await session.request(method, url)
 
     with scripted(reply(200)) as (url, requests):
         asyncio.run(send(url))
@@ -170,7 +204,7 @@ def test_the_end_of_a_certificate_is_read_and_an_untrusted_one_is_down(certifica
     server.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     trusting = ssl.create_default_context(cafile=certificate / "cert.pem")
     with scripted(reply(200), tls=server) as (url, _):
-        found = ask_url(url, verify=trusting)
+        found = ask_url(url, tls=trusting)
         stranger = ask_url(url)
     assert found.state == "healthy"
     assert found.expires is not None and 29 * 86400 < found.expires - found.at < 31 * 86400

@@ -25,7 +25,7 @@ from console.model.redact import redact
 from console.model.source import Health
 from console.model.text import clean
 from console.sources.base import SourceError
-from console.sources.http import describe_failure, without_userinfo
+from console.sources.wording import describe_failure, without_userinfo
 
 T = TypeVar("T")
 
