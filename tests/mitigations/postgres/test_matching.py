@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_victims_and_exceptions_are_listed_and_each_victim_gets_its_result(
                 assert (ended.count, left.count) == (3, 2)
                 assert any("backups and restores" in name for name in left.names)
                 assert any("name it with user=postgres" in name for name in left.names)
-                assert plan.command.count("pg_terminate_backend(pid, 2000)") == 3
+                assert len(re.findall(r"pg_terminate_backend\(pid(?:, 2000)?\)", plan.command)) == 3
                 idle[1].execute("SELECT 2")
                 idle[2].close()
                 eventually(lambda: not alive(server, idle[2]), "one to leave")

@@ -13,12 +13,12 @@ from console.engine.ports import PlanError
 from console.mitigations.postgres.single import CancelQuery, TerminateSession
 from console.model.plan import Risk, Target
 from tests.mitigations.postgres.helpers import alive, blocker, busy, carried_out, client, run, world_on
-from tests.services import PostgresServer, eventually
+from tests.services import POSTGRES_SERVERS, PostgresServer, eventually
 
 CANCEL, TERMINATE = CancelQuery(), TerminateSession()
 
 
-@pytest.fixture(params=["postgres_18", pytest.param("postgres_machine", marks=pytest.mark.services)])
+@pytest.fixture(params=POSTGRES_SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
     found: PostgresServer = request.getfixturevalue(request.param)
     found.execute("CREATE TABLE stock AS SELECT g AS id, 10 AS n FROM generate_series(1, 3) g")

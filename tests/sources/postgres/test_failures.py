@@ -19,7 +19,7 @@ from console.model.source import Health, SourceStatus
 from console.sources.base import SourceError
 from console.sources.postgres import PostgresSource
 from tests.services import PostgresFactory, PostgresServer, eventually_async, free_port
-from tests.sources.postgres.helpers import START, failure, read_until, reading, run
+from tests.sources.postgres.helpers import START, failure, read_once, read_until, reading, run
 
 
 @pytest.fixture
@@ -80,6 +80,21 @@ def test_a_role_without_reserved_slots_is_told_so_at_the_usable_limit(own_server
     assert "the server is full" in error.reason and "remaining connection slots" in error.reason
     for connection in held:
         connection.close()
+
+
+def test_a_role_with_reserved_slots_reads_beyond_the_usable_limit(wheel_postgres: PostgresFactory) -> None:
+    if wheel_postgres.major < 16:
+        pytest.skip("reserved_connections came with 16")
+    server = wheel_postgres.create(max_connections="10", reserved_connections="2")
+    server.execute("CREATE ROLE app LOGIN IN ROLE pg_monitor")
+    server.execute("CREATE ROLE console LOGIN IN ROLE pg_monitor, pg_use_reserved_connections")
+    held = [server.connect() for _ in range(5)]
+    assert "remaining connection slots" in failure(server.dsn("app")).reason
+    found = read_once(server.dsn("console"))
+    assert (found.clients, found.usable, found.reserved) == (6, 5, 5)
+    for connection in held:
+        connection.close()
+    server.stop()
 
 
 def test_a_restart_is_reported_and_recovered_from(own_server: PostgresServer) -> None:
