@@ -33,6 +33,9 @@ class Piece(NamedTuple):
 class Terminal:
     """A child process on a pty of ``columns`` x ``rows``. A context manager that ends the child."""
 
+    chunk = 65536
+    """Bytes that are read at once at most."""
+
     def __init__(
         self,
         argv: Sequence[str],
@@ -163,6 +166,9 @@ class Terminal:
                     continue
         os.close(self._fd)
 
+    def transmit(self, data: bytes) -> None:
+        """What lies between the program and the reader: nothing. A slow link takes its time here."""
+
     def _cpu_so_far(self) -> float:
         try:
             return self.cpu_seconds()
@@ -182,12 +188,13 @@ class Terminal:
             self._reading.wait()
             try:
                 ready, _, _ = select.select([self._fd], [], [], 0.1)
-                data = os.read(self._fd, 65536) if ready else b""
+                data = os.read(self._fd, self.chunk) if ready else b""
             except (OSError, ValueError):
                 break
             if ready and not data:
                 break
             if data:
+                self.transmit(data)
                 with self._lock:
                     self.last_read = time.monotonic()
                     self.total += len(data)

@@ -5,73 +5,73 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.perf import parts, whole
-from tests.perf.console import Console
-from tests.perf.figures import Figure, table
-from tests.perf.looks import rows
-from tests.perf.world import LoadedSystem
+from tests.perf.figures import Section, table, verdict
+from tests.perf.registry import BENCHMARKS
+from tests.perf.stage import QUICK, Benchmark, Effort, Stage, say
 
-Section = tuple[str, Sequence[Figure]]
+SIZES = ((5_000, 100), (10_000, 500))
+"""Pods, and changes a second."""
 
 
 def main() -> int:
     """Run the benchmarks; returns 0 whenever all could be measured."""
-    parser = argparse.ArgumentParser("python -m tests.perf", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one size, short: for CI, some two minutes")
-    parser.add_argument("--pods", type=int, metavar="N", help="measure with N pods only")
-    parser.add_argument("--churn", type=int, metavar="N", help="changes a second under load")
-    options = parser.parse_args()
-    if options.quick or options.pods or options.churn:
-        sizes = [(options.pods or 10_000, options.churn or 500)]
-    else:
-        sizes = [(5_000, 100), (10_000, 500)]
-    effort = whole.QUICK if options.quick else whole.Effort()
-    _say(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {_load()}")
-    with tempfile.TemporaryDirectory(prefix="warroom-perf-", ignore_cleanup_errors=True) as folder:
-        sections = list(_measure(Path(folder), sizes, effort))
-    _say(f"load at the end {_load()}\n")
-    print(table(sections), flush=True)
+    options = _options()
+    chosen = [one for one in BENCHMARKS if not options.only or one.name in options.only]
+    sizes = SIZES[-1:] if options.quick else SIZES
+    if options.pods or options.churn:
+        sizes = ((options.pods or SIZES[-1][0], options.churn or SIZES[-1][1]),)
+    k9s = options.k9s or shutil.which("k9s")
+    runs = []
+    for number in range(options.runs):
+        say(f"run {number + 1} of {options.runs}: {_machine()}")
+        with tempfile.TemporaryDirectory(prefix="warroom-perf-", ignore_cleanup_errors=True) as folder:
+            effort = QUICK if options.quick else Effort()
+            runs.append(list(_measure(chosen, sizes, effort, Path(folder), Path(k9s) if k9s else None)))
+    say(f"at the end: {_machine()}\n")
+    print(table(runs), flush=True)
+    print(f"\n{verdict(runs)}", flush=True)
     return 0
 
 
-def _measure(home: Path, sizes: Sequence[tuple[int, int]], effort: whole.Effort) -> Iterator[Section]:
-    for number, (pods, churn) in enumerate(sizes):
-        _say(f"{pods:,} pods, {churn} changes a second …")
-        with LoadedSystem(home, pods) as system:
-            if number == 0:
-                with Console(system.everything, home) as console:  # leaves byte code, as an installer does
-                    console.watch_start({"rows": rows})
-                yield "command", whole.commands(home)
-            figures = whole.starts(system, home, effort)
-            figures += whole.at_work(system, home, churn, effort)
-            figures += whole.quiet(system, home, effort)
-            figures += whole.stock_writer(system, home, churn, effort)
-            yield f"{pods:,} pods, {churn} changes a second under load", figures
-    _say("parts …")
-    count = sizes[-1][0]
-    wire = parts.pods_on_the_wire(count)
-    yield (
-        "parts",
-        [
-            *parts.decoding(wire, count),
-            *parts.table_tick(wire),
-            *parts.cleaning(),
-            *parts.appending(home),
-        ],
-    )
+def _options() -> argparse.Namespace:
+    names = [one.name for one in BENCHMARKS]
+    parser = argparse.ArgumentParser("python -m tests.perf", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one size, and less of everything")
+    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=" ".join(names))
+    parser.add_argument("--runs", type=int, default=1, metavar="N", help="all of it N times: medians, ranges")
+    parser.add_argument("--pods", type=int, metavar="N", help="measure with N pods only")
+    parser.add_argument("--churn", type=int, metavar="N", help="changes a second under load")
+    parser.add_argument("--k9s", metavar="PATH", help="the k9s to compare with; default: the one on the PATH")
+    return parser.parse_args()
 
 
-def _load() -> str:
-    return " ".join(f"{value:.1f}" for value in os.getloadavg())
+def _measure(
+    chosen: Sequence[Benchmark],
+    sizes: Sequence[tuple[int, int]],
+    effort: Effort,
+    home: Path,
+    k9s: Path | None,
+) -> Iterator[Section]:
+    for pods, churn in sizes:
+        last = (pods, churn) == sizes[-1]
+        with Stage(home, pods, churn, effort, k9s) as stage:
+            for one in chosen:
+                if not last and not one.sized:
+                    continue
+                size = f", {pods:,} pods, {churn} changes a second" if one.sized else ""
+                say(f"  {one.title}{size} …")
+                yield one.title + size, one.run(stage)
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _machine() -> str:
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    return f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load}"
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyte
 
@@ -40,19 +40,52 @@ class Load(NamedTuple):
     bytes: float
 
 
-class Console:
-    """A running console. A context manager that ends it."""
+class Link(Terminal):
+    """A terminal at the far end of a line that passes ``rate`` bytes a second, packet after packet.
 
-    def __init__(self, config: Path, home: Path, *, stock: bool = False) -> None:
+    A packet has arrived when its last byte has. Nothing is read ahead of the line, so what the program
+    writes beyond the rate waits in the pty (some 20 KB) and then holds up the program.
+    """
+
+    chunk = 512
+
+    def __init__(self, argv: Sequence[str], *, rate: int, **options: Any) -> None:
+        self._rate = rate
+        self._free = 0.0
+        super().__init__(argv, **options)
+
+    def transmit(self, data: bytes) -> None:
+        """Take the time that the line needs."""
+        now = time.monotonic()
+        self._free = max(now, self._free) + len(data) / self._rate
+        time.sleep(self._free - now)
+
+
+def on_terminal(argv: Sequence[str], home: Path, link: int | None = None) -> Terminal:
+    """A program on a pty of the benchmarks' size, directly or behind a line of ``link`` bytes a second."""
+    options: dict[str, Any] = {"columns": COLUMNS, "rows": ROWS, "env": environment(home), "render": False}
+    return Terminal(argv, **options) if link is None else Link(argv, rate=link, **options)
+
+
+class Console:
+    """A running console. A context manager that ends it.
+
+    ``stock`` lets Textual write its own frames, ``link`` puts a line of so many bytes a second in between,
+    ``state`` is the state folder if it is not the one of all.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        home: Path,
+        *,
+        stock: bool = False,
+        link: int | None = None,
+        state: Path | None = None,
+    ) -> None:
         program = f"{_STOCK}\n{_MAIN}" if stock else _MAIN
         argv = [sys.executable, "-c", program, "run", "--config", str(config)]
-        self.terminal = Terminal(
-            [*argv, "--state-dir", str(home / "state")],
-            columns=COLUMNS,
-            rows=ROWS,
-            env=environment(home),
-            render=False,
-        )
+        self.terminal = on_terminal([*argv, "--state-dir", str(state or home / "state")], home, link)
         self.screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self.screen)
         self._replayed = self._fed = 0
@@ -99,6 +132,21 @@ class Console:
         time.sleep(seconds)
         length = time.monotonic() - began
         return Load(100 * (terminal.cpu_seconds() - cpu) / length, (terminal.total - total) / length)
+
+    def now(self) -> str:
+        """The screen as it is after all that has arrived."""
+        for _ in self.replay():
+            pass
+        return "\n".join(self.screen.display)
+
+    def wait_for(self, look: Look, timeout: float = 30) -> str:
+        """The screen once it looks so. Raises TimeoutError with the screen."""
+        deadline = time.monotonic() + timeout
+        while not look(text := self.now()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the console did not come to show it:\n{text}")
+            time.sleep(0.1)
+        return text
 
     def latencies(
         self,

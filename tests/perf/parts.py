@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 from console.drill.cluster import Cluster
@@ -22,28 +19,22 @@ from console.sources.kubernetes.kinds import PODS
 from console.sources.kubernetes.store import Store
 from console.sources.kubernetes.watch import PAGE
 from console.ui.app import WarroomApp
-from tests.perf.console import COLUMNS, ROWS, environment
+from tests.perf.console import COLUMNS, ROWS
 from tests.perf.figures import Figure, median
+from tests.perf.stage import Stage
 from tests.ui.fake import FakeEngine
 
 _START = datetime(2026, 3, 1, tzinfo=UTC)
-_WRITERS, _APPENDS = 8, 100
-_WRITER = f"""
-import sys
-from pathlib import Path
-from console.model.clock import SystemClock
-from console.timeline.recorder import Recorder
-recorder = Recorder(Path(sys.argv[1]), SystemClock(), lock_timeout=60)
-recorder.record("note", "ready")
-print("ready", flush=True)
-sys.stdin.readline()
-for number in range({_APPENDS}):
-    recorder.record("note", f"note {{number}} of a person in an incident", data={{"pod": "checkout-7d9f"}})
-"""
 _LOG_LINE = (
     '2026-03-01T12:00:00Z level=error service=checkout trace=4bf92f3577b34da6 msg="payment refused" '
     "status=502 attempt=3 url=https://payments.example/v1/charges"
 )
+
+
+def parts(stage: Stage) -> list[Figure]:
+    """All parts, with as many pods as the stage has."""
+    wire = pods_on_the_wire(stage.pods)
+    return [*decoding(wire, stage.pods), *table_tick(wire), *cleaning()]
 
 
 class Pods(NamedTuple):
@@ -155,27 +146,3 @@ def _microseconds(call: Callable[[], object]) -> float:
             call()
         times.append(time.process_time() - began)
     return median(times) / 2000 * 1e6
-
-
-def appending(folder: Path) -> list[Figure]:
-    """Eight consoles that write into one timeline at once, each entry fsynced and chained."""
-    rates = []
-    for run in range(3):
-        state = folder / f"appends-{run}"
-        writers = [
-            subprocess.Popen(
-                [sys.executable, "-c", _WRITER, str(state)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=environment(folder),
-            )
-            for _ in range(_WRITERS)
-        ]
-        for writer in writers:
-            assert writer.stdout
-            writer.stdout.readline()
-        began = time.monotonic()
-        for writer in writers:
-            writer.communicate(b"go\n")
-        rates.append(_WRITERS * _APPENDS / (time.monotonic() - began))
-    return [Figure(f"timeline, {_WRITERS} writers at once", median(rates), "appends a second")]

@@ -1,0 +1,16 @@
+"""All benchmarks, in the order of the table."""
+
+from __future__ import annotations
+
+from tests.perf import link, parts, starts, work
+from tests.perf.stage import Benchmark
+
+BENCHMARKS = (
+    Benchmark("commands", "command", starts.commands),
+    Benchmark("starts", "start", starts.starts, sized=True),
+    Benchmark("work", "at work", work.at_work, sized=True),
+    Benchmark("clock", "one healthy namespace", work.clock_only),
+    Benchmark("stock", "at work, written by Textual alone", work.stock_writer, sized=True),
+    Benchmark("link", "slow link", link.throttled),
+    Benchmark("parts", "parts", parts.parts),
+)
