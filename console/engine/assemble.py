@@ -1,7 +1,7 @@
 """Configuration -> sources. The only place that knows which section makes which source.
 
-Each source module is imported when its section is there, on the engine's thread: the client libraries cost
-more start-up time than the first frame.
+Each source module is imported when its section is there: its client library costs as much start-up time as
+the first frame. The order is that of what is missed most, see ``Engine``.
 """
 
 from __future__ import annotations

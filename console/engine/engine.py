@@ -55,6 +55,8 @@ class Engine:
         self._rng = rng or random.Random()
         self._extras: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._sources: dict[str, Source] = {}
+        # One thread, so that the first source asks its server while the libraries of the others are loaded.
+        self._loader = concurrent.futures.ThreadPoolExecutor(1, "warroom-load")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = threading.Event()
         self._stopping: asyncio.Event | None = None
@@ -188,18 +190,24 @@ class Engine:
         for source in self._sources.values():
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(source.close(), 2)
+        self._loader.shutdown(wait=False, cancel_futures=True)
 
     async def _run_source(self, name: str, factory: Factory) -> None:
         """A source that fails in a way it did not foresee says so on the screen and is started again."""
         while True:
             try:
                 if name not in self._sources:
-                    self._sources[name] = factory(name, self.clock, self._rng)
+                    self._sources[name] = await self._load(factory, name)
                 await self._sources[name].run(self.board)
             except Exception as error:
                 now = self.clock.now().timestamp()
                 self.board.report(SourceStatus(name, Health.FAILED, now, reason=save_crash(error)))
             await asyncio.sleep(10)
+
+    async def _load(self, factory: Factory, name: str) -> Source:
+        """Make a source, with the import of its libraries, after those that were asked for before."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._loader, factory, name, self.clock, self._rng)
 
     async def _follow_timeline(self) -> None:
         while True:

@@ -23,6 +23,7 @@ from console.model.source import Health
 from console.model.text import clean
 from console.sources.base import Publisher, Reporter, SourceError, poll
 from console.sources.http import read_only_session
+from console.sources.proxy import environment_proxy
 from console.sources.wording import describe_failure, without_userinfo
 
 T = TypeVar("T")
@@ -118,7 +119,9 @@ class AlertmanagerSource:
         assert self._session is not None
         try:
             async with self._session.get(
-                self._settings.url.rstrip("/") + path, allow_redirects=False
+                self._settings.url.rstrip("/") + path,
+                allow_redirects=False,
+                proxy=environment_proxy(self._settings.url),
             ) as response:
                 content = await response.read()
         except TimeoutError:

@@ -21,6 +21,7 @@ from console.model.http import HttpCheck, HttpSnapshot
 from console.model.redact import redact
 from console.model.text import clean
 from console.sources.base import Publisher, Reporter
+from console.sources.proxy import environment_proxy
 from console.sources.wording import describe_failure, without_userinfo
 
 if TYPE_CHECKING:
@@ -47,10 +48,8 @@ async def refuse_writes(
 
 
 def read_only_session(**options: Any) -> aiohttp.ClientSession:
-    """An aiohttp session that refuses writes and keeps no cookies; proxies are taken from the environment."""
-    return aiohttp.ClientSession(
-        middlewares=(refuse_writes,), cookie_jar=aiohttp.DummyCookieJar(), trust_env=True, **options
-    )
+    """An aiohttp session that refuses writes and keeps no cookies."""
+    return aiohttp.ClientSession(middlewares=(refuse_writes,), cookie_jar=aiohttp.DummyCookieJar(), **options)
 
 
 class CheckedResponse(aiohttp.ClientResponse):
@@ -127,6 +126,7 @@ async def check(settings: HttpSettings, session: aiohttp.ClientSession, clock: C
             headers={name: value.get_secret_value() for name, value in settings.headers.items()},
             timeout=aiohttp.ClientTimeout(total=settings.timeout),
             allow_redirects=False,
+            proxy=environment_proxy(settings.url),
         ) as response:
             status = response.status
             expires = response.certificate_end if isinstance(response, CheckedResponse) else None

@@ -1,7 +1,7 @@
 """Kubernetes: lists and watches as raw bytes, projected to small records; logs and descriptions on demand.
 
 Nothing here can change the cluster: a ``Connection`` refuses everything but reads unless it was opened with
-``writable=True``, which only ``console.mitigations`` does. Importing this package loads no client library.
+``writable=True``, which only ``console.mitigations`` does.
 """
 
 from console.sources.kubernetes.source import KubernetesSource

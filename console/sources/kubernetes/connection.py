@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,18 +15,15 @@ from yarl import URL
 from console import __version__
 from console.config import ClusterSettings
 from console.model.clock import Clock
+from console.sources.kubernetes.credentials import Credentials, load_credentials
 from console.sources.kubernetes.errors import KubeError, ReadOnlyError, StalledError, no_answer, refusal
-
-if TYPE_CHECKING:
-    from console.sources.kubernetes.credentials import Credentials
+from console.sources.proxy import environment_proxy
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 EXPIRY_MARGIN = 30.0
 """Credentials are renewed this many seconds before they end."""
 _BUFFER = 2**18
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-"""Never reached through the environment's proxy, as with kubectl."""
 _GET_THAT_ACTS = frozenset({"exec", "attach", "portforward", "proxy"})
 
 
@@ -60,7 +56,6 @@ class Connection:
             connector=aiohttp.TCPConnector(limit=0),
             headers={"User-Agent": f"warroom/{__version__}", "Accept": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=urlsplit(self.server).hostname not in _LOOPBACK,
             read_bufsize=_BUFFER,
         )
 
@@ -180,7 +175,7 @@ class Connection:
             headers={**headers, **credentials.headers},
             ssl=credentials.tls,
             server_hostname=credentials.server_name,
-            proxy=credentials.proxy,
+            proxy=credentials.proxy or environment_proxy(self.server),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=read_timeout),
         )
@@ -202,9 +197,7 @@ async def open_connection(settings: ClusterSettings, *, writable: bool = False, 
 
     Only ``console.mitigations`` passes ``writable=True``. Raises KubeError.
     """
-    # Half a second of imports, in a thread so that the other sources go on meanwhile.
-    module = await asyncio.to_thread(importlib.import_module, "console.sources.kubernetes.credentials")
-    return Connection(await module.load_credentials(settings, clock), clock, writable=writable)
+    return Connection(await load_credentials(settings, clock), clock, writable=writable)
 
 
 __all__ = ["Connection", "KubeError", "ReadOnlyError", "Response", "StalledError", "open_connection"]

@@ -3,7 +3,7 @@
 
 The context is resolved once. A refresh reads credentials anew (kubeconfig, token file, exec plugin), but
 only for the same context, server and user: a context switched by another shell has no effect, and one that
-was redefined is refused. This module loads the Kubernetes client; import it only to open a connection.
+was redefined is refused.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config.config_exception import ConfigException
-from kubernetes.aio.config.incluster_config import InClusterConfigLoader
-from kubernetes.aio.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
-
 from console.config import ClusterSettings
 from console.model.clock import Clock
 from console.sources.kubernetes.errors import CredentialError
 from console.sources.kubernetes.execplugin import run_plugin
+from console.sources.kubernetes.library import (
+    ConfigException,
+    ConfigNode,
+    Configuration,
+    InClusterConfigLoader,
+    KubeConfigLoader,
+    KubeConfigMerger,
+)
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its own token, CA and namespace."""

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 from console.config import ClusterSettings
 from console.model.clock import Clock
 from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogLine, LogRequest
 from console.sources.base import Publisher, Reporter, SourceError, backoff
-
-if TYPE_CHECKING:
-    from console.sources.kubernetes.connection import Connection
-    from console.sources.kubernetes.watch import Pace
+from console.sources.kubernetes.connection import Connection, open_connection
+from console.sources.kubernetes.follow import Following
+from console.sources.kubernetes.watch import Pace
 
 
 class KubernetesSource:
@@ -42,11 +39,9 @@ class KubernetesSource:
     async def run(self, publisher: Publisher) -> None:
         """Open the context, find what may be read, then keep it current until cancelled."""
         reporter = Reporter(self.name, self._settings.context or "", publisher, self._clock)
-        # The client libraries load in a thread, so that the other sources go on meanwhile.
-        module = await asyncio.to_thread(importlib.import_module, "console.sources.kubernetes.follow")
         await self.close()
         self._connection = connection = await self._open(reporter)
-        following = module.Following(
+        following = Following(
             self.name, connection, self._settings.namespaces, publisher, self._clock, self._rng, self._pace
         )
         await following.run()
@@ -83,8 +78,6 @@ class KubernetesSource:
         return self._connection
 
     async def _open(self, reporter: Reporter) -> Connection:
-        from console.sources.kubernetes.connection import open_connection
-
         failures = 0
         while True:
             try:

@@ -1,18 +1,16 @@
-"""The source of one PostgreSQL server; psycopg is imported with its first read, not before."""
+"""The source of one PostgreSQL server."""
 
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
 
 from console.config import PostgresSettings
 from console.model.clock import Clock
 from console.model.postgres import PostgresSnapshot
 from console.model.source import Health
 from console.sources.base import Publisher, Reporter, poll
-
-if TYPE_CHECKING:
-    from console.sources.postgres.reader import Reader
+from console.sources.postgres.link import address
+from console.sources.postgres.reader import Reader
 
 ROUND_SECONDS = 15.0
 LIMITED = "limited view: the role may not see the sessions of others, so the counts are lower bounds"
@@ -31,8 +29,6 @@ class PostgresSource:
 
     async def run(self, publisher: Publisher) -> None:
         """Read until cancelled."""
-        from console.sources.postgres.link import address
-
         await poll(
             self.read,
             Reporter(self.name, address(self._settings.dsn.get_secret_value()), publisher, self._clock),
@@ -46,8 +42,6 @@ class PostgresSource:
     async def read(self) -> PostgresSnapshot:
         """One round. Raises SourceError."""
         if self._reader is None:
-            from console.sources.postgres.reader import Reader
-
             self._reader = Reader(self._settings, self._clock)
         return await self._reader.read()
 

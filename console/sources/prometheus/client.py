@@ -1,9 +1,8 @@
 """The Prometheus query API through prometheus-api-client, which is synchronous, in a thread of its own.
 
 The thread is a daemon and is never joined: a server that hangs holds neither the engine's loop nor the
-exit of the process. The library is imported there, on the first question. It gives away only the result,
-so a hook on its session looks at each response first: for the status, a redirect, and the warnings that may
-come with a success.
+exit of the process. The library gives away only the result, so a hook on its session looks at each response
+first: for the status, a redirect, and the warnings that may come with a success.
 """
 
 from __future__ import annotations
@@ -19,6 +18,9 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
+import requests
+from prometheus_api_client.prometheus_connect import PrometheusConnect
+from urllib3.util.retry import Retry
 
 from console.config import PrometheusSettings
 from console.model.redact import redact
@@ -68,7 +70,7 @@ class Client:
         self._settings = settings
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._library: Any = None
+        self._library: PrometheusConnect | None = None
         self._warnings: tuple[str, ...] = ()
 
     @property
@@ -122,8 +124,6 @@ class Client:
 
     def _ask(self, question: Callable[[Any], Any]) -> Answer:
         """In the thread: one request through the library."""
-        import requests
-
         if self._library is None:
             self._library = self._connect()
         self._warnings = ()
@@ -148,10 +148,6 @@ class Client:
             ) from None
 
     def _connect(self) -> Any:
-        import requests
-        from prometheus_api_client.prometheus_connect import PrometheusConnect
-        from urllib3.util.retry import Retry
-
         parts = urlsplit(self._settings.url)
         session = requests.Session()
         session.hooks["response"].append(self._inspect)

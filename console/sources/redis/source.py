@@ -1,17 +1,15 @@
-"""The source of one Redis server; the client library is imported with its first read, not before."""
+"""The source of one Redis server."""
 
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
 
 from console.config import RedisSettings
 from console.model.clock import Clock
 from console.model.redis import RedisSnapshot
 from console.sources.base import Publisher, Reporter, poll
-
-if TYPE_CHECKING:
-    from console.sources.redis.reader import Reader
+from console.sources.redis.client import address
+from console.sources.redis.reader import Reader
 
 ROUND_SECONDS = 5.0
 
@@ -28,8 +26,6 @@ class RedisSource:
 
     async def run(self, publisher: Publisher) -> None:
         """Read until cancelled."""
-        from console.sources.redis.client import address
-
         await poll(
             self.read,
             Reporter(self.name, address(self._settings.url.get_secret_value()), publisher, self._clock),
@@ -42,8 +38,6 @@ class RedisSource:
     async def read(self) -> RedisSnapshot:
         """One round. Raises SourceError."""
         if self._reader is None:
-            from console.sources.redis.reader import Reader
-
             self._reader = Reader(self._settings, self._clock)
         return await self._reader.read()
 

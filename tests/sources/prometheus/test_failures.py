@@ -225,11 +225,3 @@ assert "prometheus_api_client.prometheus_connect" in sys.modules
         stall.release()
     assert (done.stdout, done.stderr, done.returncode) == ("gave up\n", "", 0)
     assert len(requests) == 1, "asked once, not repeated"
-
-
-def test_importing_the_source_loads_no_client() -> None:
-    program = (
-        "import sys, console.sources.prometheus; print(sorted({'requests', 'httpx'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
