@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from console.drill.world import World
 
 START_SECONDS = 60.0
+MOST_PODS = 100_000
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -76,8 +77,8 @@ def _problem(args: argparse.Namespace, known: object) -> str:
         return f"there is no scenario {args.scenario!r}; known are {', '.join(names)}."
     if not 0.1 <= args.speed <= 60:
         return "--speed is a factor from 0.1 to 60."
-    if not 0 <= args.pods <= 20_000:
-        return "--pods is a number from 0 to 20000."
+    if not 0 <= args.pods <= MOST_PODS:
+        return f"--pods is a number from 0 to {MOST_PODS}."
     if args.headless and args.info is None:
         return "--headless needs --info FILE, where the addresses are written."
     if args.info is not None and not args.headless:

@@ -26,15 +26,18 @@ class Info(msgspec.Struct, frozen=True):
     config: str
 
 
-def write_config(path: Path, info: Info, *, speed: float, health: str) -> None:
-    """Write ``warroom.toml`` for a world. ``health`` is the base address of the health endpoints."""
+def write_config(path: Path, info: Info, *, speed: float, health: str, all_namespaces: bool = False) -> None:
+    """Write ``warroom.toml`` for a world. ``health`` is the base address of the health endpoints.
+
+    Only the shop's namespace is looked at, unless ``all_namespaces``.
+    """
     interval = max(1.0, min(5.0, 5 / speed))
     lines = [
         "drill = true",
         "[[kubernetes]]",
         f"kubeconfig = {_text(info.kubeconfig)}",
         f"context = {_text(info.context)}",
-        f"namespaces = [{_text(NAMESPACE)}]",
+        *([] if all_namespaces else [f"namespaces = [{_text(NAMESPACE)}]"]),
         "[prometheus]",
         f"url = {_text(info.prometheus_url)}",
         f"window = {window(speed)}",

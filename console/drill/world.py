@@ -197,7 +197,9 @@ class World:
             config=str(config),
         )
         health_url = f"http://127.0.0.1:{exporter}"
-        settings.write_config(config, self.info, speed=self.speed, health=health_url)
+        settings.write_config(
+            config, self.info, speed=self.speed, health=health_url, all_namespaces=self.quiet_pods > 0
+        )
         await self.tick(1.0)
 
     async def _serve(self, routes: Iterable[web.AbstractRouteDef]) -> int:

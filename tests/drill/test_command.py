@@ -131,7 +131,7 @@ def test_list_names_every_scenario_in_one_line_each(capsys: pytest.CaptureFixtur
     [
         ({"scenario": "bad-realease"}, "there is no scenario 'bad-realease'; known are bad-release,"),
         ({"speed": 0}, "--speed is a factor from 0.1 to 60."),
-        ({"pods": -1}, "--pods is a number from 0 to 20000."),
+        ({"pods": -1}, "--pods is a number from 0 to 100000."),
         ({"headless": True}, "--headless needs --info FILE"),
         ({"info": Path("x")}, "--info goes with --headless."),
     ],

@@ -13,25 +13,35 @@ from console.drill.cluster import managed, names
 from console.drill.cluster.api import Call
 from console.drill.cluster.controllers.podstatus import condition
 from console.drill.cluster.controllers.replicaset import make_pod
+from console.drill.cluster.quietpods import (
+    ADDRESS,
+    CHANGED,
+    CONTAINER,
+    DIGEST,
+    NAME,
+    NAMESPACE,
+    NODE,
+    RESTARTS,
+    ROOT,
+    SET,
+    UID,
+    VERSION,
+    WORKLOAD,
+    Form,
+    QuietPod,
+    Sleepers,
+)
 from console.drill.cluster.resources import BY_TABLE, Resource
 from console.drill.cluster.schema import Obj, of
-from console.drill.cluster.store import Event, Key, Store, clone, encode
+from console.drill.cluster.store import Entry, Event, Key, Store, clone, encode
 from console.model.clock import Clock
 
 if TYPE_CHECKING:
     from console.drill.cluster.cluster import Cluster
 
-Rows = list[tuple[Obj, bytes]]
-
 _DEPLOYMENTS, _SETS = BY_TABLE["deployments.apps"], BY_TABLE["replicasets.apps"]
 _PODS = BY_TABLE["pods"]
 _MANAGER = "kube-controller-manager"
-
-# What stands in a template where workloads or pods differ; names that the API accepts.
-_NAMESPACE, _WORKLOAD, _DIGEST = "zz-namespace-zz", "zz-workload-zz", "zzdigestzz"
-_ROOT, _SET = "00000000-0000-4000-8000-00000000d000", "00000000-0000-4000-8000-0000000000d1"
-_UID, _NAME, _ADDRESS, _NODE, _VERSION = "@uid@", "@name@", "@address@", "@node@", "@version@"
-_CONTAINER = "@container@"
 
 
 class Quiet:
@@ -89,28 +99,8 @@ class Quiet:
     def _touch(self, key: Key, now: str) -> None:
         """Let a pod become unready, or ready again with one restart more."""
         entry = self._store.get("pods", *key)
-        if entry is None or entry.uid not in self._roots:
-            return
-        pod = entry.obj
-        status = pod["status"]
-        ready = not status["containerStatuses"][0]["ready"]
-        text = "" if ready else "containers with unready status: [app]"
-        reason = "" if ready else "ContainersNotReady"
-        conditions = [
-            condition(status, one["type"], ready, now, reason, text)
-            if one["type"] in ("Ready", "ContainersReady")
-            else one
-            for one in status["conditions"]
-        ]
-        first = {**status["containerStatuses"][0], "ready": ready}
-        if ready:
-            first["restartCount"] += 1
-        fresh = {
-            **status,
-            "conditions": conditions,
-            "containerStatuses": [first, *status["containerStatuses"][1:]],
-        }
-        self._store.replace("pods", entry, {**pod, "metadata": {**pod["metadata"]}, "status": fresh})
+        if isinstance(entry, QuietPod) and entry.uid in self._roots:
+            self._store.replace_entry("pods", entry, lambda rv: entry.turned(rv, now))
 
 
 def _deployment(name: str, replicas: int) -> Obj:
@@ -136,31 +126,30 @@ def _deployment(name: str, replicas: int) -> Obj:
 
 
 class _Template:
-    """The JSON of one workload (Deployment, ReplicaSet, pod) with marks where workloads and pods differ."""
+    """The JSON of one workload (Deployment, ReplicaSet, pods) with marks where workloads and pods differ."""
 
     def __init__(self, cluster: Cluster, namespace: str, size: int) -> None:
         api = cluster.api
         call = Call(manager="kubectl-client-side-apply", dry_run=True)
         controller = Call(manager=_MANAGER, dry_run=True)
-        made = api.create(_DEPLOYMENTS, namespace, _deployment(_WORKLOAD, size), call).obj
-        made["metadata"]["uid"] = _ROOT
+        made = api.create(_DEPLOYMENTS, namespace, _deployment(WORKLOAD, size), call).obj
+        made["metadata"]["uid"] = ROOT
         made["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "1"}
         owned = api.create(_SETS, namespace, _replica_set(made, size), controller).obj
-        owned["metadata"]["uid"] = _SET
+        owned["metadata"]["uid"] = SET
         pod = api.create(
             _PODS, namespace, make_pod("ReplicaSet", owned, owned["spec"]["template"]), controller
         ).obj
-        pod["spec"]["nodeName"] = _NODE
-        now, replica_set = api.now(), owned["metadata"]["name"]
-        self.deployment = self._encode(
-            _DEPLOYMENTS, made, _deployment_status(size, replica_set, now), _MANAGER, now
-        )
-        self.replica_set = self._encode(_SETS, owned, _set_status(size), _MANAGER, now)
-        pod["metadata"] |= {"name": _NAME, "uid": _UID}
-        self.pod = self._encode(_PODS, pod, _pod_status(pod["spec"], now), "kubelet", now)
+        pod["spec"]["nodeName"] = NODE
+        self.now, replica_set = api.now(), owned["metadata"]["name"]
+        status = _deployment_status(size, replica_set, self.now)
+        self.deployment = self._form(_DEPLOYMENTS, made, status, _MANAGER)
+        self.replica_set = self._form(_SETS, owned, _set_status(size), _MANAGER)
+        pod["metadata"] |= {"name": NAME, "uid": UID}
+        self.ready = self._form(_PODS, pod, _pod_status(pod["spec"], self.now, ready=True), "kubelet")
+        self.unready = self._form(_PODS, pod, _pod_status(pod["spec"], self.now, ready=False), "kubelet")
 
-    @staticmethod
-    def _encode(resource: Resource, obj: Obj, status: Obj, manager: str, now: str) -> str:
+    def _form(self, resource: Resource, obj: Obj, status: Obj, manager: str) -> Form:
         new = clone({**obj, "status": status})
         shape, version = of(resource.schema), resource.api_version
         managed.record(
@@ -169,13 +158,13 @@ class _Template:
             shape,
             manager=manager,
             api_version=version,
-            time=now,
+            time=self.now,
             subresource="status",
         )
         meta = new["metadata"]
         first = {name: meta[name] for name in ("name", "generateName", "namespace", "uid") if name in meta}
-        new["metadata"] = {**first, "resourceVersion": _VERSION, **meta, "namespace": _NAMESPACE}
-        return encode(new).decode()
+        new["metadata"] = {**first, "resourceVersion": VERSION, **meta, "namespace": NAMESPACE}
+        return Form(encode(new).decode())
 
 
 def populate(
@@ -199,7 +188,7 @@ def populate(
     for number in range(namespaces):
         if not cluster.exists("Namespace", f"{prefix}-{number}"):
             cluster.add_namespace(f"{prefix}-{number}")
-    rows: dict[str, Rows] = {table: [] for table in ("deployments.apps", "replicasets.apps", "pods")}
+    rows: dict[str, list[Entry]] = {table: [] for table in ("deployments.apps", "replicasets.apps", "pods")}
     templates: dict[int, _Template] = {}
     left, workload = pods, 0
     while left > 0:
@@ -215,53 +204,58 @@ def populate(
 
 
 def _workload(
-    cluster: Cluster, template: _Template, place: Key, size: int, hosts: list[str], rows: dict[str, Rows]
+    cluster: Cluster,
+    template: _Template,
+    place: Key,
+    size: int,
+    hosts: list[str],
+    rows: dict[str, list[Entry]],
 ) -> None:
-    """Add the rows of one workload; `place` is its namespace and name."""
+    """Add the entries of one workload; `place` is its namespace and name."""
     rng, store = cluster.rng, cluster.store
     namespace, name = place
     root, owner, digest = names.uid(rng), names.uid(rng), names.suffix(rng, 10)
-    marks = ((_NAMESPACE, namespace), (_WORKLOAD, name), (_DIGEST, digest), (_ROOT, root), (_SET, owner))
+    words = {NAMESPACE: namespace, WORKLOAD: name, DIGEST: digest, ROOT: root, SET: owner}
 
-    def fill(text: str) -> str:
-        for mark, value in marks:
-            text = text.replace(mark, value)
-        return text
-
-    def add(table: str, text: str, uid: str, controller: str, labels: dict[str, str], own: str) -> None:
+    def add(table: str, form: Form, uid: str, own: str, controller: str, labels: dict[str, str]) -> None:
         store.rv += 1
         meta: Obj = {"namespace": namespace, "name": own, "uid": uid, "labels": labels}
-        meta["resourceVersion"] = str(store.rv)
         if controller:
             meta["ownerReferences"] = [{"uid": controller, "controller": True}]
-        rows[table].append((meta, text.replace(_VERSION, str(store.rv)).encode()))
+        rows[table].append(Entry(None, form.fill({**words, VERSION: str(store.rv)}), store.rv, meta))
 
     labels = {"app": name, "pod-template-hash": digest}
     replica_set = f"{name}-{digest}"
-    add("deployments.apps", fill(template.deployment), root, "", {"app": name}, name)
-    add("replicasets.apps", fill(template.replica_set), owner, root, labels, replica_set)
-    pod_text, uids, keys = fill(template.pod), [owner], []
-    for _ in range(size):
-        pod, uid, number = f"{replica_set}-{names.suffix(rng)}", names.uid(rng), len(rows["pods"]) + 1
-        address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
-        text = pod_text.replace(_NAME, pod).replace(_UID, uid).replace(_ADDRESS, address)
-        text = text.replace(_NODE, hosts[rng.randrange(len(hosts))])
-        add("pods", text.replace(_CONTAINER, f"{rng.getrandbits(256):064x}"), uid, owner, labels, pod)
-        uids.append(uid)
-        keys.append((namespace, pod))
-    cluster.quiet.add(root, uids, keys)
+    add("deployments.apps", template.deployment, root, name, "", {"app": name})
+    add("replicasets.apps", template.replica_set, owner, replica_set, root, labels)
+    sleepers = Sleepers(template.ready, template.unready, words, owner, labels, template.now)
+    found: list[Entry] = []
+    for number in range(len(rows["pods"]) + 1, len(rows["pods"]) + 1 + size):
+        store.rv += 1
+        found.append(
+            QuietPod(
+                sleepers,
+                store.rv,
+                name=f"{replica_set}-{names.suffix(rng)}",
+                uid=names.uid(rng),
+                node=hosts[rng.randrange(len(hosts))],
+                address=f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
+            )
+        )
+    rows["pods"] += found
+    cluster.quiet.add(root, [owner, *(pod.uid for pod in found)], [pod.key for pod in found])
 
 
 def _replica_set(deployment: Obj, size: int) -> Obj:
     template = clone(deployment["spec"]["template"])
-    labels = {**template["metadata"]["labels"], "pod-template-hash": _DIGEST}
+    labels = {**template["metadata"]["labels"], "pod-template-hash": DIGEST}
     template["metadata"]["labels"] = labels
     annotations = {
         "deployment.kubernetes.io/desired-replicas": str(size),
         "deployment.kubernetes.io/max-replicas": str(size + -(-size // 4)),
         "deployment.kubernetes.io/revision": "1",
     }
-    meta: Obj = {"name": f"{_WORKLOAD}-{_DIGEST}", "labels": labels, "annotations": annotations}
+    meta: Obj = {"name": f"{WORKLOAD}-{DIGEST}", "labels": labels, "annotations": annotations}
     meta["ownerReferences"] = [names.owner_reference("apps/v1", "Deployment", deployment)]
     return {
         "metadata": meta,
@@ -269,28 +263,34 @@ def _replica_set(deployment: Obj, size: int) -> Obj:
     }
 
 
-def _pod_status(spec: Obj, now: str) -> Obj:
+def _pod_status(spec: Obj, now: str, *, ready: bool) -> Obj:
     container = spec["containers"][0]
-    kinds = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
     status: Obj = {
         "name": "app",
         "state": {"running": {"startedAt": now}},
         "lastState": {},
-        "ready": True,
-        "restartCount": 0,
+        "ready": ready,
+        "restartCount": RESTARTS,
         "image": container["image"],
         "imageID": f"docker.io/library/{container['image']}@sha256:{'ab' * 32}",
-        "containerID": f"containerd://{_CONTAINER}",
+        "containerID": f"containerd://{CONTAINER}",
         "started": True,
         "allocatedResources": container["resources"]["requests"],
     }
+    why = ("", "") if ready else ("ContainersNotReady", "containers with unready status: [app]")
     return {
         "phase": "Running",
-        "conditions": [condition({}, kind, True, now) for kind in kinds],
+        "conditions": [
+            condition({}, "PodReadyToStartContainers", True, now),
+            condition({}, "Initialized", True, now),
+            condition({}, "Ready", ready, CHANGED, *why),
+            condition({}, "ContainersReady", ready, CHANGED, *why),
+            condition({}, "PodScheduled", True, now),
+        ],
         "hostIP": "127.0.0.1",
         "hostIPs": [{"ip": "127.0.0.1"}],
-        "podIP": _ADDRESS,
-        "podIPs": [{"ip": _ADDRESS}],
+        "podIP": ADDRESS,
+        "podIPs": [{"ip": ADDRESS}],
         "startTime": now,
         "containerStatuses": [status],
         "qosClass": "Burstable",

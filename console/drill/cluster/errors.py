@@ -179,14 +179,25 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", message, {})
 
 
-def expired(message: str) -> ApiError:
-    """410: a resourceVersion or a continue token that history no longer reaches."""
-    return ApiError(410, "Expired", message)
+class ExpiredError(ApiError):
+    """410: a resourceVersion or a continue token that history no longer reaches.
+
+    `token` goes on with a list from where it was, at the state of now. Source: k8s.io/apiserver
+    `pkg/storage/etcd3` handleCompactedErrorForPaging.
+    """
+
+    def __init__(self, message: str, token: str = "") -> None:
+        super().__init__(410, "Expired", message)
+        self.token = token
+
+    def status(self) -> dict[str, Any]:
+        """Return the body, with the token in its metadata."""
+        return {**super().status(), "metadata": {"continue": self.token} if self.token else {}}
 
 
 def too_old(requested: int, oldest: int) -> ApiError:
     """410 of a watch."""
-    return expired(f"too old resource version: {requested} ({oldest})")
+    return ExpiredError(f"too old resource version: {requested} ({oldest})")
 
 
 def apply_conflict(conflicts: Sequence[tuple[str, str]]) -> ApiError:

@@ -327,9 +327,8 @@ class Handlers:
     async def metrics(self, request: Request) -> web.StreamResponse:
         """The metrics API."""
         form = self.form(request)
-        return await respond(
-            request.http, serve_metrics(self.cluster, request.info, request.http.query, form)
-        )
+        body = await serve_metrics(self.cluster, request.info, request.http.query, form)
+        return await respond(request.http, body)
 
     async def pod_call(self, request: Request) -> web.StreamResponse:
         """Logs, evictions, and what is refused."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import heapq
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -14,6 +16,9 @@ from console.drill.cluster.errors import ApiError
 from console.drill.cluster.resources import Resource
 from console.drill.cluster.schema import Obj
 from console.drill.cluster.store import Entry, Key, Store
+
+_NOW: Final = -1
+"""The resourceVersion in a token that goes on with whatever there is now."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -73,6 +78,7 @@ def page(
         if query.get("resourceVersion", "0") not in ("0", ""):
             raise errors.bad_request("specifying resource version is not allowed when using continue")
         rv, after = _read_token(query["continue"])
+        rv = store.rv if rv == _NOW else rv
     elif wanted > store.rv:
         message = f"Too large resource version: {wanted}, current: {store.rv}"
         cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
@@ -85,8 +91,8 @@ def page(
         try:
             then = store.at(resource.table, rv)
         except LookupError:
-            raise _expired(bool(query.get("continue")), rv, table.floor) from None
-    keys = table.keys(choice.namespace, after)
+            raise _expired(after, rv, table.floor) from None
+    keys: Iterator[Key] = table.keys(choice.namespace, after)
     if then:
         gone = [k for k, e in then.items() if e is not None and k not in table.entries]
         fit = [
@@ -94,7 +100,7 @@ def page(
             for k in gone
             if (not choice.namespace or k[0] == choice.namespace) and (after is None or k > after)
         ]
-        keys = iter(sorted([*keys, *fit]))
+        keys = heapq.merge(keys, sorted(fit))
     found: list[Entry] = []
     more = 0
     for key in keys:
@@ -104,7 +110,7 @@ def page(
         if limit and len(found) == limit:
             more = 1
             if choice.everything and not then:
-                more = sum(1 for _ in table.keys(choice.namespace, found[-1].key))
+                more = table.count(choice.namespace, found[-1].key)
             break
         found.append(entry)
     meta: Obj = {"resourceVersion": str(rv)}
@@ -115,16 +121,17 @@ def page(
     return found, meta
 
 
-def _expired(continued: bool, rv: int, floor: int) -> ApiError:
-    if continued:
-        return errors.expired(
-            "The provided continue parameter is too old to display a consistent list result. You can "
-            "start a new list without the continue parameter, or use the continue token in this "
-            "response to retrieve the remainder of the results. Continuing with the provided token "
-            "results in an inconsistent list - objects that were created, modified, or deleted between "
-            "the time the first chunk was returned and now may show up in the list."
-        )
-    return errors.too_old(rv, floor)
+def _expired(after: Key | None, rv: int, floor: int) -> ApiError:
+    if after is None:
+        return errors.too_old(rv, floor)
+    text = (
+        "The provided continue parameter is too old to display a consistent list result. You can "
+        "start a new list without the continue parameter, or use the continue token in this "
+        "response to retrieve the remainder of the results. Continuing with the provided token "
+        "results in an inconsistent list - objects that were created, modified, or deleted between "
+        "the time the first chunk was returned and now may show up in the list."
+    )
+    return errors.ExpiredError(text, _write_token(_NOW, after))
 
 
 def _write_token(rv: int, key: Key) -> str:

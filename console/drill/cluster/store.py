@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,8 @@ Key = tuple[str, str]
 ENCODER: Final = msgspec.json.Encoder()
 encode: Final = ENCODER.encode
 decode: Final = msgspec.json.Decoder().decode
+_FRAMED: Final = 1_000
+"""Events of a table whose encoded form is kept."""
 
 
 def clone(obj: Any) -> Any:
@@ -90,6 +92,9 @@ class Table:
         if len(self.history) == self.history.maxlen:
             self.floor = self.history[0].rv
         self.history.append(event)
+        if len(self.history) > _FRAMED:
+            # Every watcher has long been sent it; one that resumes from before has it encoded again.
+            self.history[-_FRAMED].frames.clear()
 
     def index(self, entry: Entry) -> None:
         """Take in an entry under its key and its owner."""
@@ -115,15 +120,22 @@ class Table:
 
     def keys(self, namespace: str = "", after: Key | None = None) -> Iterator[Key]:
         """Yield the keys of a namespace ("" is all) in order, from the one after `after`."""
+        start, end = self._span(namespace, after)
+        for i in range(start, end):
+            yield self.order[i]
+
+    def count(self, namespace: str = "", after: Key | None = None) -> int:
+        """Return how many keys `keys` yields."""
+        start, end = self._span(namespace, after)
+        return max(end - start, 0)
+
+    def _span(self, namespace: str, after: Key | None) -> tuple[int, int]:
+        order = self.order
+        start = bisect.bisect_left(order, (namespace, "")) if namespace else 0
+        end = bisect.bisect_left(order, (f"{namespace}\0", "")) if namespace else len(order)
         if after is not None:
-            start = bisect.bisect_right(self.order, after)
-        else:
-            start = bisect.bisect_left(self.order, (namespace, "")) if namespace else 0
-        for i in range(start, len(self.order)):
-            key = self.order[i]
-            if namespace and key[0] != namespace:
-                return
-            yield key
+            start = max(start, bisect.bisect_right(order, after))
+        return start, end
 
 
 class Store:
@@ -172,17 +184,26 @@ class Store:
         self._emit(Event("DELETED", table, entry, old))
         return entry
 
-    def load(self, table: str, rows: list[tuple[Obj, bytes]]) -> None:
-        """Take in many new encoded objects at once, given as (metadata, JSON with resourceVersion `rv`).
+    def replace_entry(self, table: str, old: Entry, make: Callable[[int], Entry]) -> Entry:
+        """Store the next version of an object, of the same owner, as the entry that `make` has for its
+        resourceVersion."""
+        self.rv += 1
+        entry = make(self.rv)
+        self.tables[table].entries[entry.key] = entry
+        self._emit(Event("MODIFIED", table, entry, old))
+        return entry
+
+    def load(self, table: str, entries: Iterable[Entry]) -> None:
+        """Take in many new entries at once; their versions are at most `rv`.
 
         They come without events: the history starts after them, so watches begin with a list.
         """
         found = self.tables[table]
-        for meta, raw in rows:
-            entry = Entry(None, raw, int(meta["resourceVersion"]), meta)
-            found.entries[entry.key] = entry
+        for entry in entries:
+            key = entry.key
+            found.entries[key] = entry
             if entry.owner:
-                found.owned.setdefault(entry.owner, set()).add(entry.key)
+                found.owned.setdefault(entry.owner, set()).add(key)
         found.order = sorted(found.entries)
         found.history.clear()
         found.floor = self.rv

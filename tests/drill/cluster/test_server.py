@@ -270,6 +270,64 @@ def test_thousands_of_pods(cluster: Cluster) -> None:
     serve(cluster, test)
 
 
+def test_pages_of_thousands_show_one_moment_while_pods_change(cluster: Cluster, clock: ManualClock) -> None:
+    cluster.populate(1000, namespaces=2)
+
+    async def test(server: ApiServer) -> None:
+        first = (await send(server, "GET", "/api/v1/pods?limit=400")).json
+        cluster.churn(200)
+        clock.advance(1)
+        cluster.tick()
+        cluster.churn(0)
+        gone = cluster.list("pods", "load-1")[-1]["metadata"]
+        cluster.delete("pod", gone["name"], "load-1", gracePeriodSeconds=0)
+        found, meta = first["items"], first["metadata"]
+        assert meta["remainingItemCount"] == 600
+        while token := meta.get("continue"):
+            page = (await send(server, "GET", f"/api/v1/pods?limit=400&continue={token}")).json
+            found, meta = found + page["items"], page["metadata"]
+        assert len({one["metadata"]["uid"] for one in found}) == 1000
+        assert gone["uid"] in {one["metadata"]["uid"] for one in found}
+        assert all(one["status"]["containerStatuses"][0]["ready"] for one in found)
+        now = (await send(server, "GET", "/api/v1/namespaces/load-1/pods?limit=1")).json["metadata"]
+        assert now["remainingItemCount"] == 498
+
+    serve(cluster, test)
+
+
+def test_usage_of_thousands_of_pods(cluster: Cluster) -> None:
+    cluster.populate(1200, per_workload=50)
+
+    async def test(server: ApiServer) -> None:
+        base = "/apis/metrics.k8s.io/v1beta1"
+        items = (await send(server, "GET", f"{base}/pods")).json["items"]
+        assert len(items) == 1200
+        assert {one["containers"][0]["name"] for one in items} == {"app"}
+        nodes = (await send(server, "GET", f"{base}/nodes")).json["items"]
+        total = sum(int(one["usage"]["cpu"].removesuffix("n")) for one in nodes)
+        used = sum(int(one["containers"][0]["usage"]["cpu"].removesuffix("n")) for one in items)
+        assert total >= used > 0
+
+    serve(cluster, test)
+
+
+def test_large_lists_are_compressed_for_those_who_ask(cluster: Cluster) -> None:
+    cluster.populate(500)
+
+    async def test(server: ApiServer) -> None:
+        async with aiohttp.ClientSession(auto_decompress=False) as session:
+            sizes = []
+            for coding in ("gzip", "identity"):
+                async with session.get(
+                    f"{server.url}/api/v1/pods", headers={"Accept-Encoding": coding}
+                ) as answer:
+                    assert (answer.headers.get("Content-Encoding") == "gzip") is (coding == "gzip")
+                    sizes.append(len(await answer.read()))
+        assert sizes[0] * 8 < sizes[1]
+
+    serve(cluster, test)
+
+
 def test_churn_is_watched_and_touches_nothing_else(cluster: Cluster, clock: ManualClock) -> None:
     cluster.populate(200, per_workload=50)
     start = cluster.store.rv

@@ -69,6 +69,10 @@ def test_an_old_continue_token_is_gone(cluster: Cluster) -> None:
         cluster.expire_history()
         answer = await send(server, "GET", f"{MAPS}?limit=1&continue={token}")
         assert (answer.status, answer.json["reason"]) == (410, "Expired")
+        # The refusal has a token with which the rest comes as it is now.
+        rest = await send(server, "GET", f"{MAPS}?continue={answer.json['metadata']['continue']}")
+        assert names(rest) == ["c1", "c2", "later"]
+        assert rest.json["metadata"]["resourceVersion"] == str(cluster.store.rv)
 
     serve(cluster, test)
 
