@@ -130,10 +130,13 @@ async def judge(
 ) -> Verdict:
     """Look until the victims are dealt with and their waiters go on, or VERIFY_SECONDS have passed.
 
-    ``remains`` tells whether a victim still is as it was; ``done`` is the sentence when none is.
+    ``remains`` tells whether a victim still is as it was; ``done`` is the sentence when none is. What got
+    worse has to stay so for all that time: locks are waited for, and standbys reconnect, at any moment.
     """
     if outcome.status == "refused":
         return Verdict("no_change", "Nothing was signalled.")
+    if outcome.status == "done" and not any(it.detail == "signalled" for it in outcome.results):
+        return Verdict("no_change", "Nothing was signalled: what was to be ended had ended or moved on.")
     given = msgspec.convert(plan.payload, Payload)
     for attempt in range(max(1, round(VERIFY_SECONDS / world.timing.poll))):
         if attempt:
@@ -146,9 +149,13 @@ async def judge(
         stuck = [
             it for pid, start in given.before.waiters if (it := seen.find(pid, start)) and it.waits_for_lock
         ]
-        if not left and not stuck:
+        if not left and not stuck and not _worse(given.before, seen):
             break
     return _verdict(given, seen, left, stuck, done)
+
+
+def _worse(before: Before, seen: Sessions) -> bool:
+    return seen.walsenders < before.walsenders or seen.waiting > before.waiting
 
 
 def _verdict(given: Payload, seen: Sessions, left: list[Victim], stuck: list[Backend], done: str) -> Verdict:

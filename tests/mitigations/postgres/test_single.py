@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,6 +162,34 @@ def test_waiters_that_go_on_waiting_for_another_are_not_called_helped(
     run(scenario())
 
 
+@pytest.mark.parametrize(("stays", "status"), [(False, "helped"), (True, "worse")])
+def test_one_more_waiter_is_worse_only_when_it_stays(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stays: bool, status: str
+) -> None:
+    monkeypatch.setattr("console.mitigations.postgres.carry.VERIFY_SECONDS", 2.0)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+    async def scenario() -> None:
+        with (
+            blocker(server, "UPDATE stock SET n = 1 WHERE id = 2") as other,
+            blocker(server, "UPDATE stock SET n = 1 WHERE id = 1") as victim,
+        ):
+            async with world_on(server, tmp_path) as world:
+                plan = await TERMINATE.plan(world, victim.target, {})
+                outcome = await TERMINATE.execute(world, plan)
+                with busy(server, "UPDATE stock SET n = 2 WHERE id = 2"):
+                    eventually(lambda: server.execute(waiting) == [(1,)], "the new waiter")
+                    verifying = asyncio.create_task(TERMINATE.verify(world, plan, outcome))
+                    await asyncio.wait({verifying}, timeout=0.3)
+                    assert not verifying.done()
+                    if not stays:
+                        other.execute("ROLLBACK")
+                    verdict = await verifying
+            assert verdict.status == status, verdict
+
+    run(scenario())
+
+
 def test_a_pid_with_a_new_owner_is_refused_at_planning_and_skipped_at_execution(
     server: PostgresServer, tmp_path: Path
 ) -> None:
@@ -189,6 +218,8 @@ def test_a_session_that_has_ended_is_said_to_have_ended(server: PostgresServer, 
             eventually(lambda: not alive(server, gone), "the session to end")
             outcome = await TERMINATE.execute(world, plan)
             assert outcome.status == "done" and "already gone" in outcome.detail
+            verdict = await TERMINATE.verify(world, plan, outcome)
+            assert verdict.status == "no_change" and "Nothing was signalled" in verdict.detail
             again = await TERMINATE.plan(world, plan.target, {})
             assert again.refusal == f"There is no session with pid {plan.target.name} any more: it has ended."
 
