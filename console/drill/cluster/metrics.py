@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from console.drill.cluster import errors, forms, listing, quantity
 from console.drill.cluster.errors import RawError
 from console.drill.cluster.quietpods import QuietPod
 from console.drill.cluster.request import Info
 from console.drill.cluster.resources import BY_TABLE
 from console.drill.cluster.schema import Obj
-from console.drill.cluster.store import Entry, encode
+from console.drill.cluster.store import Entry, decode, encode
 
 if TYPE_CHECKING:
     from console.drill.cluster.cluster import Cluster
@@ -53,17 +55,17 @@ def _pod(entry: Entry, used: list[tuple[str, float, float]], now: str) -> Obj:
     return {"metadata": meta, "timestamp": now, "window": "15s", "containers": containers}
 
 
-async def _pods(cluster: Cluster, choice: listing.Choice, name: str) -> list[Obj]:
+async def _pods(cluster: Cluster, choice: listing.Choice, name: str) -> list[bytes]:
     usages, now, found = _Usages(cluster), cluster.api.now(), []
     for number, entry in enumerate(cluster.store.entries("pods", choice.namespace), start=1):
         if number % _TURN == 0:
             await asyncio.sleep(0)
         if choice.admits(entry) and name in ("", entry.name) and (used := usages.of(entry)):
-            found.append(_pod(entry, used, now))
+            found.append(encode(_pod(entry, used, now)))
     return found
 
 
-async def _nodes(cluster: Cluster, choice: listing.Choice, name: str) -> list[Obj]:
+async def _nodes(cluster: Cluster, choice: listing.Choice, name: str) -> list[bytes]:
     usages, now = _Usages(cluster), cluster.api.now()
     totals: dict[str, tuple[float, float]] = {}
     for number, entry in enumerate(cluster.store.entries("pods"), start=1):
@@ -80,7 +82,7 @@ async def _nodes(cluster: Cluster, choice: listing.Choice, name: str) -> list[Ob
             cores, memory = totals.get(entry.name, (0.0, 0.0))
             meta = {"name": entry.name, "creationTimestamp": now, "labels": entry.labels}
             usage = _usage(cores + _BASE_CORES, memory + _BASE_BYTES)
-            found.append({"metadata": meta, "timestamp": now, "window": "20s", "usage": usage})
+            found.append(encode({"metadata": meta, "timestamp": now, "window": "20s", "usage": usage}))
     return found
 
 
@@ -98,9 +100,10 @@ async def serve(cluster: Cluster, info: Info, query: Mapping[str, str], form: fo
     if info.name:
         if not items:
             raise errors.not_found(f"{kind.lower()}", "metrics.k8s.io", info.name)
-        return encode({"kind": kind, "apiVersion": _VERSION, **items[0]})
+        return encode({"kind": kind, "apiVersion": _VERSION, **decode(items[0])})
     if form.kind == "table":
         now = cluster.clock.now()
-        rows = [forms.row(kind, _VERSION, item, encode(item), form.include, now) for item in items]
+        rows = [forms.row(kind, _VERSION, decode(item), item, form.include, now) for item in items]
         return forms.table(kind, {}, rows)
-    return encode({"kind": f"{kind}List", "apiVersion": _VERSION, "metadata": {}, "items": items})
+    raw = [msgspec.Raw(item) for item in items]
+    return encode({"kind": f"{kind}List", "apiVersion": _VERSION, "metadata": {}, "items": raw})
