@@ -90,15 +90,18 @@ async def poll(
     interval: float,
     timeout: float,
     rng: random.Random,
+    second: float | None = None,
     judge: Callable[[Any], tuple[Health, str, str]] = lambda _snapshot: (Health.OK, "", ""),
 ) -> None:
     """Call ``read`` every ``interval`` seconds for ever, publish what it returns, back off when it fails.
 
+    The second call comes ``second`` seconds after the first where that is given: a rate needs two rounds.
     A read that takes longer than ``timeout`` seconds is cancelled and counts as failed. ``read`` raises
     SourceError for what it foresees; anything else is reported by its type, so that no surprise ends a
     source. ``judge`` gives the health, reason and advice that a snapshot stands for, e.g. LIMITED.
     """
     failures = 0
+    pause = interval if second is None else min(second, interval)
     while True:
         try:
             snapshot = await asyncio.wait_for(read(), timeout)
@@ -117,4 +120,8 @@ async def poll(
             failures = 0
             publisher.publish(reporter.status.name, snapshot)
             reporter.ok(*judge(snapshot))
-        await asyncio.sleep(interval if not failures else backoff(failures, rng))
+        if failures:
+            await asyncio.sleep(backoff(failures, rng))
+        else:
+            await asyncio.sleep(pause)
+            pause = interval

@@ -12,6 +12,8 @@ from console.sources.redis.client import address
 from console.sources.redis.reader import Reader
 
 ROUND_SECONDS = 5.0
+SECOND_ROUND = 0.5
+"""Seconds after the first round; the pane's rates and its hit ratio are differences between two."""
 
 
 class RedisSource:
@@ -33,6 +35,7 @@ class RedisSource:
             interval=self._settings.interval,
             timeout=ROUND_SECONDS,
             rng=self._rng,
+            second=SECOND_ROUND,
         )
 
     async def read(self) -> RedisSnapshot:
