@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EVIDENCE_LIMIT = 5 * 1024 * 1024
-"""Bytes of one evidence file; what is beyond is cut and the file says so."""
+"""Bytes of one evidence file; of more the end is kept and the file says so."""
+SECRET_REACH = 16 * 1024
+"""Bytes that are read before the first kept one, to recognise a secret whose name stands before the cut."""
 
 
 class Snapshots(Protocol):
@@ -145,14 +147,14 @@ class World:
             self._postgres = await open_postgres(self.settings, self.clock)
         return self._postgres
 
-    def save_evidence(self, name: str, data: bytes) -> Path:
-        """Write one file, redacted, capped and with its SHA-256 in ``SHA256SUMS`` beside it.
+    def save_evidence(self, name: str, data: bytes, *, limit: int = EVIDENCE_LIMIT, before: int = 0) -> Path:
+        """Write one file, redacted and with its SHA-256 in ``SHA256SUMS`` beside it.
 
-        Nothing is ever overwritten: a second file of the same name gets a number. Raises OSError.
+        What happened last tells most, so the last ``limit`` bytes are kept, under a line that says how many
+        were cut; ``before`` is how many the caller has cut in front of ``data``. Nothing is ever
+        overwritten: a second file of the same name gets a number. Raises OSError.
         """
-        content = redact(clean_lines(data[:EVIDENCE_LIMIT], EVIDENCE_LIMIT)).encode()
-        if len(data) > EVIDENCE_LIMIT:
-            content += f"\n[cut by warroom: {len(data) - EVIDENCE_LIMIT} more bytes]\n".encode()
+        content = _end(data, limit, before)
         self._evidence_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
         path = self._write_new(re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip(".")[:120] or "evidence", content)
         digest = hashlib.sha256(content).hexdigest()
@@ -184,3 +186,16 @@ class World:
                 with contextlib.suppress(Exception):
                     await connection.close()
         self._kubernetes = self._postgres = None
+
+
+def _end(data: bytes, limit: int, before: int) -> bytes:
+    """The end of ``data``, cleaned and redacted, under a line that says how much is missing."""
+    kept = data[-(limit + SECRET_REACH) :]
+    before += len(data) - len(kept)
+    content = redact(clean_lines(kept, limit + SECRET_REACH)).encode()
+    # Behind a cut the first bytes may be a secret without its name, so they go in any case.
+    surplus = max(len(content) - limit, SECRET_REACH if before else 0)
+    if surplus <= 0:
+        return content
+    head = f"[cut by warroom: at least {before + surplus} bytes before this]\n"
+    return head.encode() + content[surplus:].decode("utf-8", "ignore").encode()

@@ -11,7 +11,7 @@ import pytest
 from console.engine.act import BOARD_NAME, MAX_AGE
 from console.engine.ledger import standing
 from console.engine.ports import PlanError
-from console.mitigations.world import World
+from console.mitigations.world import EVIDENCE_LIMIT, World
 from console.model.plan import Outcome, Plan
 from tests.engine.fakes import SOURCE, TARGET, Desk, Fake
 
@@ -277,6 +277,36 @@ def test_evidence_is_redacted_summed_and_never_overwritten(tmp_path: Path) -> No
         assert second.read_text() == "second"
         sums = (first.parent / "SHA256SUMS").read_text()
         assert f"{entry.data['files'][0]['sha256']}  {first.name}" in sums
+
+    asyncio.run(scenario())
+
+
+def test_of_too_much_evidence_the_end_is_kept_and_no_secret_without_its_name(tmp_path: Path) -> None:
+    secret = b"hunter2" * 500
+    lines = b"".join(b"line %07d\n" % number for number in range(500_000))
+    long = b"x" * 9_000_000 + b" password=" + secret + b" " + b"y" * (1_000_000 - 1000) + b" the end"
+
+    async def act(world: World, _plan: Plan) -> Outcome:
+        world.save_evidence("many.log", lines)
+        world.save_evidence("long.log", long, limit=1_000_000, before=5)
+        world.save_evidence("short.log", b"first\nlast", limit=1_000_000)
+        return Outcome("done", "ok")
+
+    async def scenario() -> None:
+        desk = Desk(tmp_path, Fake(act))
+        await desk.runner.run(await desk.plan())
+
+        entry = next(e for e in desk.recorder.entries() if e.kind == "evidence")
+        many, whole, short = (Path(file["path"]).read_text() for file in entry.data["files"])
+        head, _, rest = many.partition("\n")
+        assert rest.endswith("line 0499999\n")
+        assert head == f"[cut by warroom: at least {len(lines) - len(rest)} bytes before this]"
+        assert len(rest) == EVIDENCE_LIMIT
+        head, _, rest = whole.partition("\n")
+        assert rest.endswith("y the end") and len(rest) <= 1_000_000
+        assert "hunter2" not in rest
+        assert 9_000_000 < int(head.split()[5]) < 9_100_000
+        assert short == "first\nlast"
 
     asyncio.run(scenario())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -77,6 +78,18 @@ class Answer(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
+class Tail(msgspec.Struct, frozen=True):
+    """The end of a long answer, of which ``total`` bytes in ``lines`` lines were read.
+
+    ``ended`` is False when reading stopped before its end.
+    """
+
+    data: bytes
+    total: int
+    lines: int
+    ended: bool
+
+
 class LostAnswerError(Exception):
     """No answer came. ``sent`` is False when the request surely never reached the server."""
 
@@ -121,9 +134,37 @@ class Api:
         items: list[Object] = body.get("items") or []
         return items
 
-    async def text(self, path: str, params: Mapping[str, str]) -> bytes:
-        """Raw bytes, such as logs. Raises KubeError or LostAnswerError."""
-        return (await self._send("GET", path, None, "", dict(params))).body
+    async def tail(self, path: str, params: Mapping[str, str], *, keep: int, at_most: int) -> Tail:
+        """The last ``keep`` bytes of an answer such as a log, of which ``at_most`` bytes are read.
+
+        Raises KubeError or LostAnswerError; what arrived before a silence or a cut comes back.
+        """
+        chunks: deque[bytes] = deque()
+        total = held = lines = 0
+        ended = False
+        try:
+            async with (
+                asyncio.timeout(self._timeout),
+                self._connection.stream(path, params, stall=self._timeout) as body,
+            ):
+                async for chunk in body:
+                    chunks.append(chunk)
+                    total, held, lines = total + len(chunk), held + len(chunk), lines + chunk.count(b"\n")
+                    while held - len(chunks[0]) >= keep:
+                        held -= len(chunks.popleft())
+                    if total > at_most:
+                        break
+                else:
+                    ended = True
+        except TimeoutError:
+            if not total:
+                raise self._no_answer() from None
+        except KubeError as error:
+            if error.status:
+                raise
+            if not total:
+                raise LostAnswerError(error.reason) from None
+        return Tail(b"".join(chunks)[-keep:], total, lines, ended)
 
     async def write(self, request: Request, *, dry_run: bool) -> Answer:
         """Send a write, or ask the server what it would do. Raises KubeError, or LostAnswerError."""
@@ -193,11 +234,14 @@ class Api:
                     method, path, data, content_type, params, self._headers, timeout=self._timeout
                 )
         except TimeoutError:
-            raise LostAnswerError(f"{self.server} did not answer within {self._timeout:g} s") from None
+            raise self._no_answer() from None
         except KubeError as error:
             if error.status:
                 raise
             raise LostAnswerError(error.reason, sent=_was_sent(error)) from None
+
+    def _no_answer(self) -> LostAnswerError:
+        return LostAnswerError(f"{self.server} did not answer within {self._timeout:g} s")
 
 
 async def open_api(world: World, namespace: str) -> Api:

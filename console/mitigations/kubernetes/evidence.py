@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from console.engine.ports import PlanError
-from console.mitigations.kubernetes.api import EVENT, POD, Api, LostAnswerError, Object, sentence
+from console.mitigations.kubernetes.api import EVENT, POD, Api, LostAnswerError, Object, Tail, sentence
 from console.mitigations.kubernetes.surroundings import ready
-from console.mitigations.world import World
+from console.mitigations.world import SECRET_REACH, World
 from console.model.redact import redact_value
 from console.sources.kubernetes.errors import KubeError
 
@@ -20,6 +20,11 @@ DESCRIBED = 50
 """Pods that are saved as objects."""
 LOG_LINES = 5000
 LOG_BYTES = 1_000_000
+"""Bytes of a log that are kept: its last ones."""
+READ_BYTES = 4_000_000
+"""A log whose last LOG_LINES are more than this, or too slow, is asked for again with fewer lines."""
+FAR_BYTES = 32_000_000
+"""How far even that log is read, to get to the end of a very long line."""
 DEADLINE = 25.0
 """Seconds that the saving of logs may take in all: evidence must not hold a mitigation up for long."""
 
@@ -84,22 +89,41 @@ async def _logs(world: World, api: Api, pod: Object) -> list[str]:
         container = str(status.get("name", ""))
         wanted = [False, True] if int(status.get("restartCount", 0)) else [False]
         for previous in wanted:
-            params = {
-                "container": container,
-                "timestamps": "true",
-                "tailLines": str(LOG_LINES),
-                "limitBytes": str(LOG_BYTES),
-                **({"previous": "true"} if previous else {}),
-            }
             suffix = "previous.log" if previous else "log"
             try:
-                data = await api.text(POD.path(api.namespace, name, "log"), params)
+                tail = await _tail(api, name, container, previous=previous)
             except (KubeError, LostAnswerError) as error:
                 why = sentence(error, "read them") if isinstance(error, KubeError) else str(error)
                 problems.append(f"{suffix} of {name}/{container}: {why}")
-            else:
-                await asyncio.to_thread(world.save_evidence, f"{name}.{container}.{suffix}", data)
+                continue
+            if not tail.ended:
+                problems.append(f"{suffix} of {name}/{container}: its end could not be reached")
+            await asyncio.to_thread(
+                world.save_evidence,
+                f"{name}.{container}.{suffix}",
+                tail.data,
+                limit=LOG_BYTES,
+                before=tail.total - len(tail.data),
+            )
     return problems
+
+
+async def _tail(api: Api, name: str, container: str, *, previous: bool) -> Tail:
+    """The end of a log. The server's own limit is no use: it keeps the beginning of what was asked for."""
+
+    async def read(lines: int, at_most: int) -> Tail:
+        params = {"container": container, "timestamps": "true", "tailLines": str(lines)}
+        if previous:
+            params["previous"] = "true"
+        path = POD.path(api.namespace, name, "log")
+        return await api.tail(path, params, keep=LOG_BYTES + SECRET_REACH, at_most=at_most)
+
+    tail = await read(LOG_LINES, READ_BYTES)
+    if tail.ended:
+        return tail
+    fewer = tail.lines * min(LOG_BYTES, tail.total // 2) // tail.total
+    end = await read(max(1, fewer), FAR_BYTES)
+    return msgspec.structs.replace(end, total=max(tail.total, end.total))
 
 
 def _json(value: Any) -> bytes:

@@ -63,6 +63,52 @@ def test_the_previous_log_of_a_crashed_container_is_saved(tmp_path: Path) -> Non
     run(scenario())
 
 
+@pytest.mark.parametrize("lines", [[b"x" * 10_000_000], [b"y" * 2000] * 4999])
+def test_of_a_log_that_is_too_long_the_end_is_saved(tmp_path: Path, lines: list[bytes]) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1", replicas=1)
+            await r.rolled_out("shop")
+            name = r.pods("shop")[0]["metadata"]["name"]
+            last = lines[-1] + b" panic: the last words"
+            r.cluster.write_log(name, [*lines[:-1], last], NAMESPACE)
+
+            await r.runner.run(await r.plan("k8s.restart", "deployment/shop"))
+
+            (log,) = (r.state / "evidence").rglob("*.log")
+            head, _, kept = log.read_text().partition("\n")
+            assert kept.rstrip("\n").endswith("panic: the last words")
+            assert 900_000 < len(kept) <= 1_000_000
+            cut = int(head.removeprefix("[cut by warroom: at least ").split()[0])
+            assert cut >= 3_000_000
+            entry = next(e for e in r.entries() if e.kind == "evidence")
+            assert entry.data["missing"] == []
+
+    run(scenario())
+
+
+def test_a_log_whose_end_is_out_of_reach_is_said_to_miss_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.mitigations.kubernetes.evidence.FAR_BYTES", 5_000_000)
+
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1", replicas=1)
+            await r.rolled_out("shop")
+            name = r.pods("shop")[0]["metadata"]["name"]
+            r.cluster.write_log(name, [b"x" * 10_000_000], NAMESPACE)
+
+            await r.runner.run(await r.plan("k8s.restart", "deployment/shop"))
+
+            entry = next(e for e in r.entries() if e.kind == "evidence")
+            assert entry.data["missing"] == [f"log of {name}/app: its end could not be reached"]
+            (log,) = (r.state / "evidence").rglob("*.log")
+            assert log.read_text().startswith("[cut by warroom: at least ")
+
+    run(scenario())
+
+
 def test_a_restart_of_a_data_store_has_to_be_typed(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with rig(tmp_path) as r:
