@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.perf import link, parts, starts, work
+from tests.perf import link, parts, record, starts, work
 from tests.perf.stage import Benchmark
 
 BENCHMARKS = (
@@ -12,5 +12,7 @@ BENCHMARKS = (
     Benchmark("clock", "one healthy namespace", work.clock_only),
     Benchmark("stock", "at work, written by Textual alone", work.stock_writer, sized=True),
     Benchmark("link", "slow link", link.throttled),
+    Benchmark("appending", "timeline", record.appending),
+    Benchmark("record", "timeline of 100,000 entries", record.long_record),
     Benchmark("parts", "parts", parts.parts),
 )
