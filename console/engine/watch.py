@@ -42,6 +42,7 @@ def console_config(args: argparse.Namespace) -> Config:
 
 def show(engine: Engine) -> int:
     """Run the screen on an engine; textual is imported here and not before."""
+    memory.keep_small()
     memory.hold()
     engine.attach(partial(memory.release, engine.board))
     from console.ui.run import run as run_screen
