@@ -26,7 +26,7 @@ def keep_small() -> None:
     """Let the C library give back what is freed; called before there are threads.
 
     By default glibc gives every thread a heap of its own, and once a large block was freed it keeps blocks up
-    to twice that size: 30 MB at 10,000 pods. Given values stay. Other C libraries have no mallopt and no need.
+    to twice that size: 27 MB at 10,000 pods. Other C libraries have no mallopt, and nothing is done.
     """
     with contextlib.suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt
