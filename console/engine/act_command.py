@@ -7,9 +7,10 @@ import difflib
 import json
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
-from typing import TextIO
+from typing import Any, TextIO
 
 import msgspec
 
@@ -19,7 +20,7 @@ from console.engine.board import Board
 from console.engine.engine import Engine
 from console.engine.live import live_engine
 from console.engine.planview import outcome_text, plan_text
-from console.engine.ports import Mitigator, PlanError
+from console.engine.ports import FullError, Mitigator, PlanError
 from console.model.actions import MITIGATIONS, Action
 from console.model.clock import SystemClock
 from console.model.kube import KubeSnapshot
@@ -29,6 +30,10 @@ from console.model.redact import redact_value
 DONE, FAILED, USAGE = 0, 1, 2
 READY_SECONDS = 15.0
 """How long the sources may take before the plan is made from what is known."""
+SLOT_SECONDS = 20.0
+"""How long a slot of a full database server is tried for."""
+SLOT_PAUSE = 0.4
+"""The longest pause between two tries in seconds; each costs the server a process for some milliseconds."""
 LIST_SECONDS = 5.0
 """How long the list that tells the namespace of a target may take."""
 
@@ -48,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
         return _say(str(error), USAGE)
     config = load(args.config, vars(args))
     state_dir = args.state_dir or config.state_dir or default_state_dir()
-    engine = live_engine(config, SystemClock(), state_dir)
+    kubernetes = action.name.startswith("k8s.")
+    acted_on = config.model_copy(update={"postgres": ()} if kubernetes else {})
+    engine = live_engine(acted_on, SystemClock(), state_dir, read=needed(config, action))
     engine.start()
     try:
         engine.wait_ready(READY_SECONDS)
@@ -74,7 +81,7 @@ def _act(
     source = find_source(config, action)
     known = _look(engine.board, source, kind)
     target = Target(kind, name, find_namespace(config, args.namespace or (), source, kind, name, known))
-    plan = engine.submit(mitigator.plan(action.name, target, params, source=source)).result()
+    plan = _plan(engine, lambda: mitigator.plan(action.name, target, params, source=source))
     for earlier in mitigator.progress:
         print(f"warroom: {earlier.text}", file=sys.stderr)
     if args.plan or not args.json:
@@ -93,6 +100,33 @@ def _act(
     else:
         print(outcome_text(progress))
     return exit_code(progress)
+
+
+def needed(config: Config, action: Action) -> Config:
+    """What has to be read for the action: a cluster and the metrics that judge it, nothing of a database.
+
+    A source of a database would hold a slot that the action itself may not get on a full server.
+    """
+    if not action.name.startswith("k8s."):
+        return Config()
+    return Config(kubernetes=config.kubernetes, prometheus=config.prometheus)
+
+
+def _plan(engine: Engine, make: Callable[[], Coroutine[Any, Any, Plan]]) -> Plan:
+    """The plan. A full server is tried for SLOT_SECONDS, for its slots come free for moments."""
+    try:
+        return engine.submit(make()).result()
+    except FullError as error:
+        _say(f"no connection yet, trying for {SLOT_SECONDS:g} s: {error}", USAGE)
+    give_up, pause, tries = engine.clock.monotonic() + SLOT_SECONDS, 0.05, 1
+    while True:
+        time.sleep(pause)
+        pause, tries = min(2 * pause, SLOT_PAUSE), tries + 1
+        try:
+            return engine.submit(make()).result()
+        except FullError as error:
+            if engine.clock.monotonic() >= give_up:
+                raise PlanError(f"{error} {tries} tries in {SLOT_SECONDS:g} s got no slot.") from None
 
 
 def exit_code(progress: Progress) -> int:

@@ -17,7 +17,7 @@ import platformdirs
 
 from console.config import APP, Config
 from console.engine.act import ActionRunner
-from console.engine.engine import Engine
+from console.engine.engine import Engine, Mode
 from console.engine.observer import Observer
 from console.engine.ports import PlanError
 from console.engine.record import WatchedTimeline
@@ -109,10 +109,14 @@ class RecordedTimeline(WatchedTimeline):
             )
 
 
-def live_engine(config: Config, clock: Clock, state_dir: Path) -> Engine:
-    """An engine with everything that a person in an incident needs; not started yet."""
+def live_engine(config: Config, clock: Clock, state_dir: Path, *, read: Config | None = None) -> Engine:
+    """An engine with everything that a person in an incident needs; not started yet.
+
+    ``read`` has the sources to run where these are not all of ``config``.
+    """
     timeline = RecordedTimeline(state_dir, clock, drill=config.drill)
-    engine = Engine(config, clock, state_dir, "drill" if config.drill else "live", timeline=timeline)
+    mode: Mode = "drill" if config.drill else "live"
+    engine = Engine(read or config, clock, state_dir, mode, timeline=timeline)
     sessions = ActingSessions(config.postgres, clock)
     engine.attach(sessions.keep)
     runner = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir, sessions=sessions)

@@ -62,3 +62,7 @@ class Mitigator(Protocol):
 
 class PlanError(Exception):
     """Why a plan cannot be made, as a sentence for the screen."""
+
+
+class FullError(PlanError):
+    """The system has no connection left for us just now; in a moment it may have one."""

@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 
 from console.config import PostgresSettings
-from console.engine.ports import PlanError
+from console.engine.ports import FullError, PlanError
 from console.model.clock import Clock
 from console.model.postgres import ACTOR
-from console.sources.postgres.errors import explain
+from console.sources.postgres import errors
 from console.sources.postgres.link import BadAddressError, Link
 
 PostgresConnection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -26,15 +26,14 @@ SESSION = {
 async def open_postgres(settings: PostgresSettings, _clock: Clock) -> PostgresConnection:
     """An open connection for acting on one server. Raises PlanError with a sentence and what to do.
 
-    On a server that is full it takes a reserved slot, which only a privileged role gets.
+    On a server that is full it takes a reserved slot, which only a privileged role gets: FullError otherwise.
     """
     try:
         link = await Link.open(settings.dsn.get_secret_value(), ACTOR, SESSION)
     except BadAddressError:
         raise PlanError(f"The connection string of postgres:{settings.name} cannot be read.") from None
     except psycopg.Error as error:
-        said = explain(error)
-        raise PlanError(
-            f"Cannot connect to postgres:{settings.name}: {said.reason}; {said.advice}."
-        ) from None
+        said = errors.explain(error)
+        kind = FullError if isinstance(said, errors.FullError) else PlanError
+        raise kind(f"Cannot connect to postgres:{settings.name}: {said.reason}; {said.advice}.") from None
     return link.connection

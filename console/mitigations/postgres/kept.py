@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from console.config import PostgresSettings
+from console.engine.ports import FullError
 from console.model.clock import Clock
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 KEEP_SECONDS = 15.0
 """Seconds between looks at the kept connections."""
+FULL_SECONDS = 1.0
+"""Seconds between tries while a server is full: its slots come free for moments."""
 ANSWER_SECONDS = 5.0
 """How long a kept connection is waited for before it is replaced."""
 
@@ -35,14 +38,19 @@ class ActingSessions:
     async def keep(self) -> None:
         """Open a connection to every server and open again those that break, until cancelled.
 
-        A server that refuses is tried again at the next look, and a plan that needs it says why.
+        A server that refuses is tried again at the next look, soon when it is full, and a plan that needs it
+        says why.
         """
         try:
             while True:
+                pause = KEEP_SECONDS
                 for settings in self._servers:
                     with contextlib.suppress(Exception):
-                        await self._look(settings)
-                await asyncio.sleep(KEEP_SECONDS)
+                        try:
+                            await self._look(settings)
+                        except FullError:
+                            pause = FULL_SECONDS
+                await asyncio.sleep(pause)
         finally:
             for connection in self._kept.values():
                 with contextlib.suppress(Exception):

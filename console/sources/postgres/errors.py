@@ -11,16 +11,50 @@ from console.model.source import Health
 from console.model.text import clean
 from console.sources.base import SourceError
 
+
+class FullError(SourceError):
+    """No slot is free for this role, so trying again in a moment may help."""
+
+
+_FEWER = "free slots at the applications: fewer replicas or smaller pools"
+
+# The server's words tell which slots are left and for whom (InitPostgres() in its postinit.c): up to 15 for
+# superusers, since 16 for pg_use_reserved_connections too.
+_FULL: tuple[tuple[str, str, str], ...] = (
+    (
+        r"too many clients already",
+        "the server is full: all max_connections are taken, the reserved ones too",
+        f"not even a superuser gets in until a session ends; {_FEWER}; or end an idle session from a session"
+        " that is open already: a console that runs keeps one",
+    ),
+    (
+        r"reserved for roles with privileges of the",
+        "the server is full: only reserved slots are left",
+        "a role with pg_use_reserved_connections (GRANT it to the console's role) or a superuser gets in;"
+        f" or {_FEWER}",
+    ),
+    (
+        r"remaining connection slots are reserved",
+        "the server is full: only the slots of superuser_reserved_connections are left",
+        "a superuser gets in, and no other role: give one's connection string; for the next time since 16:"
+        f" reserved_connections and GRANT pg_use_reserved_connections; or {_FEWER}",
+    ),
+    (
+        r"too many connections for role",
+        "the console's role has no connection left: its own limit is reached",
+        "ALTER ROLE … CONNECTION LIMIT, or close other sessions of this role",
+    ),
+    (
+        r"too many connections for database",
+        "the database has no connection left: its own limit is reached",
+        "a superuser gets in, and so does who names another database such as postgres; or ALTER DATABASE …"
+        " CONNECTION LIMIT",
+    ),
+)
+
 # libpq keeps no SQLSTATE for a connection that failed, so its words are what there is (psycopg hands them
 # over unchanged). A server with translated messages falls through to the last line.
 _MEANINGS: tuple[tuple[str, str, str, Health], ...] = (
-    (
-        r"too many clients already|remaining connection slots are reserved|too many connections for",
-        "the server is full: it takes no more connections",
-        "use a role that may use reserved slots (a superuser, or pg_use_reserved_connections since 16), "
-        "or free slots at the applications: fewer replicas or smaller pools",
-        Health.FAILED,
-    ),
     (
         r"password authentication failed|no password supplied|authentication failed",
         "the server refused the user's password",
@@ -120,6 +154,9 @@ def explain(error: psycopg.Error) -> SourceError:
         return SourceError("the server needed too long and gave up", "it is overloaded; the console tries on")
     if error.sqlstate == "55P03":
         return SourceError("what is read is locked by a schema change", "the console tries on")
+    for pattern, meaning, advice in _FULL:
+        if re.search(pattern, words, re.IGNORECASE):
+            return FullError(f"{meaning} ({words})", advice)
     for pattern, meaning, advice, health in _MEANINGS:
         if re.search(pattern, words, re.IGNORECASE):
             return SourceError(f"{meaning} ({words})", advice, health)

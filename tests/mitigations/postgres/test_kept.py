@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from console.config import PostgresSettings
-from console.engine.ports import PlanError
+from console.engine.ports import FullError, PlanError
 from console.mitigations.postgres.connection import open_postgres
 from console.mitigations.postgres.kept import ActingSessions
 from console.model.clock import ManualClock
@@ -47,6 +47,32 @@ def test_on_a_full_server_the_kept_connection_still_acts(postgres_18: PostgresSe
                 assert await sessions.take(settings) is connection
                 answer = await connection.execute("SELECT 1")
                 assert await answer.fetchone() == (1,)
+
+    run(scenario())
+    postgres_18.execute("DROP ROLE helper")
+
+
+def test_a_server_that_is_full_at_first_is_tried_again_soon(
+    postgres_18: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.mitigations.postgres.kept.FULL_SECONDS", 0.05)
+    postgres_18.execute("CREATE ROLE helper LOGIN")
+    settings = PostgresSettings.model_validate({"dsn": postgres_18.dsn("helper")})
+    acting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'warroom-act'"
+
+    async def scenario() -> None:
+        with contextlib.ExitStack() as clients:
+            for _ in range(20 - 3):
+                last = clients.enter_context(client(postgres_18, user="helper"))
+            async with kept(settings) as sessions:
+                with pytest.raises(FullError):
+                    await sessions.take(settings)
+                last.close()
+
+                async def opened() -> bool:
+                    return await asyncio.to_thread(postgres_18.execute, acting) == [(1,)]
+
+                await eventually_async(opened, "the acting connection", patience=10)
 
     run(scenario())
     postgres_18.execute("DROP ROLE helper")

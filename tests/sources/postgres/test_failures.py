@@ -57,7 +57,7 @@ def test_a_full_server_is_still_read_over_the_kept_connection(own_server: Postgr
             assert dict(found.by_application)["greedy"] == 9
             error = await next_error(late)
             assert "the server is full" in error.reason
-            assert "reserved slots" in error.advice
+            assert "not even a superuser gets in until a session ends" in error.advice
             for connection in held:
                 connection.close()
             await eventually_async(lambda: _answers(late), "the late source reads once slots are free")
@@ -77,7 +77,8 @@ def test_a_role_without_reserved_slots_is_told_so_at_the_usable_limit(own_server
     own_server.execute("CREATE ROLE app LOGIN IN ROLE pg_monitor")
     held = [own_server.connect() for _ in range(7)]
     error = failure(own_server.dsn("app"))
-    assert "the server is full" in error.reason and "remaining connection slots" in error.reason
+    assert "only the slots of superuser_reserved_connections are left" in error.reason
+    assert "a superuser gets in" in error.advice
     for connection in held:
         connection.close()
 
@@ -89,12 +90,25 @@ def test_a_role_with_reserved_slots_reads_beyond_the_usable_limit(wheel_postgres
     server.execute("CREATE ROLE app LOGIN IN ROLE pg_monitor")
     server.execute("CREATE ROLE console LOGIN IN ROLE pg_monitor, pg_use_reserved_connections")
     held = [server.connect() for _ in range(5)]
-    assert "remaining connection slots" in failure(server.dsn("app")).reason
+    error = failure(server.dsn("app"))
+    assert "the server is full: only reserved slots are left" in error.reason
+    assert "pg_use_reserved_connections (GRANT it to" in error.advice
     found = read_once(server.dsn("console"))
     assert (found.clients, found.usable, found.reserved) == (6, 5, 5)
     for connection in held:
         connection.close()
     server.stop()
+
+
+def test_a_limit_of_the_role_or_the_database_is_told_from_a_full_server(own_server: PostgresServer) -> None:
+    own_server.execute("CREATE ROLE app LOGIN CONNECTION LIMIT 1")
+    own_server.execute("CREATE ROLE other LOGIN")
+    own_server.execute("CREATE DATABASE shop CONNECTION LIMIT 0")
+    with own_server.connect("app"):
+        error = failure(own_server.dsn("app"))
+    assert "its own limit is reached" in error.reason and "ALTER ROLE" in error.advice
+    error = failure(own_server.dsn("other", "shop"))
+    assert "the database has no connection left" in error.reason and "ALTER DATABASE" in error.advice
 
 
 def test_a_restart_is_reported_and_recovered_from(own_server: PostgresServer) -> None:
