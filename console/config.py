@@ -31,13 +31,18 @@ class _Section(BaseModel):
 
 
 class ClusterSettings(_Section):
-    """One Kubernetes context. Empty ``namespaces`` means all that the user may read."""
+    """One Kubernetes context. Empty ``namespaces`` means all that the user may read.
+
+    At most ``burst`` reads are asked at once, and ``qps`` a second after that; the defaults are kubectl's.
+    """
 
     name: str = ""
     kubeconfig: Path | None = None
     context: str | None = None
     namespaces: tuple[str, ...] = ()
     in_cluster: bool = False
+    qps: Annotated[float, Field(gt=0, le=10_000)] = 50
+    burst: Annotated[int, Field(ge=1, le=100_000)] = 300
 
 
 class ServiceSettings(_Section):

@@ -5,7 +5,7 @@ All strings are cleaned, environment values redacted, times unix seconds, memory
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
 
 import msgspec
 
@@ -68,7 +68,6 @@ class Pod(msgspec.Struct, frozen=True, gc=False):
     created: float
     node: str = ""
     ip: str = ""
-    template_hash: str = ""
     sick: bool = False
     why: str = ""
     severity: int = 0
@@ -79,7 +78,6 @@ class Pod(msgspec.Struct, frozen=True, gc=False):
     memory: int | None = None
     cpu_limit: float | None = None
     memory_limit: int | None = None
-    labels: tuple[tuple[str, str], ...] = ()
     owner_uid: str = ""
     message: str = ""
     deleted: float | None = None
@@ -212,6 +210,55 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     last: float
 
 
+WorkloadKey = tuple[str, str]
+"""Namespace and ``Kind/name`` of a workload."""
+
+
+class Pods(Mapping[str, Pod]):
+    """The pods of a snapshot by uid, and by their workload: ``groups``. ``sick`` are those that are."""
+
+    __slots__ = ("_by_uid", "groups", "sick")
+
+    def __init__(
+        self,
+        by_uid: Mapping[str, Pod],
+        groups: Mapping[WorkloadKey, Mapping[str, Pod]],
+        sick: Mapping[str, Pod],
+    ) -> None:
+        self._by_uid = by_uid
+        self.groups = groups
+        self.sick = sick
+
+    @classmethod
+    def of(cls, pods: Iterable[Pod]) -> Pods:
+        """These pods."""
+        by_uid = {pod.uid: pod for pod in pods}
+        groups: dict[WorkloadKey, dict[str, Pod]] = {}
+        for uid, pod in by_uid.items():
+            groups.setdefault((pod.namespace, pod.workload), {})[uid] = pod
+        return cls(by_uid, groups, {uid: pod for uid, pod in by_uid.items() if pod.sick})
+
+    def __getitem__(self, uid: str) -> Pod:
+        return self._by_uid[uid]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_uid)
+
+    def __len__(self) -> int:
+        return len(self._by_uid)
+
+    def __repr__(self) -> str:
+        return f"Pods.of({list(self.values())!r})"
+
+    def values(self) -> ValuesView[Pod]:
+        """All pods."""
+        return self._by_uid.values()
+
+    def members(self, workload: Workload) -> Mapping[str, Pod]:
+        """The pods of a workload."""
+        return self.groups.get((workload.namespace, workload.key), {})
+
+
 class KubeSnapshot(msgspec.Struct, frozen=True):
     """What one context looks like now. Mappings are keyed by uid and never mutated after publication.
 
@@ -225,7 +272,7 @@ class KubeSnapshot(msgspec.Struct, frozen=True):
     server: str
     version: str
     at: float
-    pods: Mapping[str, Pod]
+    pods: Pods
     workloads: Mapping[str, Workload]
     revisions: Mapping[str, Revision]
     nodes: Mapping[str, Node]

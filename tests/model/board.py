@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from console.model.kube import ContainerSpec, ContainerStatus, KubeSnapshot, Pod, Revision, Workload
+from console.model.kube import ContainerSpec, ContainerStatus, KubeSnapshot, Pod, Pods, Revision, Workload
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.postgres import Backend, PostgresSnapshot
 from console.model.reading import NO_DATA, Point, Reading, State
@@ -124,7 +124,8 @@ def cluster(*records: Pod | Workload | Revision, **more: Any) -> KubeSnapshot:
         "denied": {},
         "synced": frozenset({"pods", "deployments", "replicasets"}),
     }
-    for kind, field in ((Pod, "pods"), (Workload, "workloads"), (Revision, "revisions")):
+    fields["pods"] = Pods.of(record for record in records if isinstance(record, Pod))
+    for kind, field in ((Workload, "workloads"), (Revision, "revisions")):
         fields[field] = {record.uid: record for record in records if isinstance(record, kind)}
     return KubeSnapshot(**(fields | more))
 

@@ -15,9 +15,8 @@ from console.model.clock import ManualClock
 from console.model.kube import KubeSnapshot
 from console.model.redact import redact
 from console.model.text import clean
-from console.sources.kubernetes.kinds import PODS
+from console.sources.kubernetes.kinds import PAGE, PODS
 from console.sources.kubernetes.store import Store
-from console.sources.kubernetes.watch import PAGE
 from console.ui.app import WarroomApp
 from tests.perf.console import COLUMNS, ROWS
 from tests.perf.figures import Figure, median

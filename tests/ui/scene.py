@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from console.model.http import HttpCheck, HttpSnapshot
-from console.model.kube import ContainerSpec, ContainerStatus, Event, KubeSnapshot, Pod, Revision, Workload
+from console.model.kube import (
+    ContainerSpec,
+    ContainerStatus,
+    Event,
+    KubeSnapshot,
+    Pod,
+    Pods,
+    Revision,
+    Workload,
+)
 from console.model.metrics import Alert, AlertsSnapshot, PrometheusSnapshot, ServiceMetrics
 from console.model.plan import Target
 from console.model.postgres import Backend, PostgresSnapshot, Replica, Statement
@@ -75,7 +84,7 @@ def snapshot(workloads: list[Workload], pods: list[Pod], **changes: Any) -> Kube
         "server": "https://10.1.2.3:6443",
         "version": "v1.32.1",
         "at": NOW,
-        "pods": {item.uid: item for item in pods},
+        "pods": Pods.of(pods),
         "workloads": {item.uid: item for item in workloads},
         "revisions": {},
         "nodes": {},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,10 +18,15 @@ from console.config import ClusterSettings
 from console.model.clock import Clock
 from console.sources.kubernetes.credentials import Credentials, load_credentials
 from console.sources.kubernetes.errors import KubeError, ReadOnlyError, StalledError, no_answer, refusal
-from console.sources.proxy import environment_proxy
+from console.sources.kubernetes.limit import BURST, QPS, Compression, bucket
+from console.sources.proxy import LOOPBACK, environment_proxy
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
+PATIENCE = 8.0
+"""Seconds that what a person asked for waits for a busy server."""
+SOONEST = 0.1
+"""Seconds after which a server that says 'at once' is asked again."""
 EXPIRY_MARGIN = 30.0
 """Credentials are renewed this many seconds before they end."""
 _BUFFER = 2**18
@@ -42,7 +48,15 @@ class Connection:
     ``_open``, which refuses whatever could change something unless ``writable`` is true.
     """
 
-    def __init__(self, credentials: Credentials, clock: Clock, *, writable: bool = False) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        writable: bool = False,
+        qps: float = QPS,
+        burst: int = BURST,
+    ) -> None:
         self.context = credentials.context
         self.server = credentials.server
         self.namespace = credentials.namespace
@@ -52,6 +66,8 @@ class Connection:
         self._clock = clock
         self._refreshing = asyncio.Lock()
         self._generation = 0
+        self._bucket = bucket(self.server, self.context, qps, burst)
+        self._compression = Compression(loopback=urlsplit(self.server).hostname in LOOPBACK)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             headers={"User-Agent": f"warroom/{__version__}", "Accept": "application/json"},
@@ -60,10 +76,15 @@ class Connection:
         )
 
     async def get(
-        self, path: str, params: Mapping[str, str] | None = None, *, timeout: float = READ_SECONDS
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        timeout: float = READ_SECONDS,
+        patience: float = 0.0,
     ) -> bytes:
         """The body of a GET. ``timeout`` is seconds without any byte. Raises KubeError."""
-        return (await self.request("GET", path, params=params, timeout=timeout)).body
+        return (await self.request("GET", path, params=params, timeout=timeout, patience=patience)).body
 
     @asynccontextmanager
     async def stream(
@@ -95,18 +116,45 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         *,
         timeout: float = READ_SECONDS,
+        patience: float = 0.0,
     ) -> Response:
         """One request with a complete answer; ``body`` is bytes or what JSON can hold.
 
+        A server that is busy and says when to come back is asked again then, as long as that is within
+        ``patience`` seconds altogether; only reads are.
         Raises KubeError for every status but 2xx, and ReadOnlyError for anything but a read on a
         connection that was not opened as writable.
         """
         data = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
         sent = {**(headers or {}), **({"Content-Type": content_type} if data is not None else {})}
-        async with self._open(method, path, params, data, sent, timeout) as response:
+        while True:
+            try:
+                return await self._whole(method, path, params, data, sent, timeout)
+            except KubeError as error:
+                pause = max(error.retry_after or 0.0, SOONEST)
+                patience -= pause
+                if method != "GET" or error.retry_after is None or patience < 0:
+                    raise
+                await asyncio.sleep(pause)
+
+    async def _whole(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        timeout: float,
+    ) -> Response:
+        if method == "GET":
+            headers = {**self._compression.headers, **headers}
+        async with self._open(method, path, params, data, headers, timeout) as response:
+            began = time.monotonic()
             content = await response.read()
             if not 200 <= response.status < 300:
                 raise refusal(response.status, response.headers, content, f"{method} {path}")
+            if "Content-Encoding" not in response.headers:
+                self._compression.heard(len(content), time.monotonic() - began)
             return Response(response.status, response.headers, content)
 
     async def close(self) -> None:
@@ -126,6 +174,8 @@ class Connection:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The one way to the server: guards, authenticates, renews credentials once, translates failures."""
         self._guard(method, path)
+        if method == "GET":
+            await self._bucket.take()
         if self._expiring():
             await self._refresh(self._generation)
         generation = self._generation
@@ -197,7 +247,8 @@ async def open_connection(settings: ClusterSettings, *, writable: bool = False, 
 
     Only ``console.mitigations`` passes ``writable=True``. Raises KubeError.
     """
-    return Connection(await load_credentials(settings, clock), clock, writable=writable)
+    credentials = await load_credentials(settings, clock)
+    return Connection(credentials, clock, writable=writable, qps=settings.qps, burst=settings.burst)
 
 
 __all__ = ["Connection", "KubeError", "ReadOnlyError", "Response", "StalledError", "open_connection"]

@@ -6,6 +6,8 @@ import errno
 import socket
 import ssl
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import msgspec
@@ -30,8 +32,8 @@ class KubeError(SourceError):
     """A request that failed.
 
     ``status`` is the HTTP status (0: there was no answer), ``word`` the server's reason such as Conflict,
-    ``message`` its own words, ``retry_after`` the seconds it asks to wait. ``reason`` and ``advice`` are
-    the sentences for the screen.
+    ``message`` its own words, ``retry_after`` the seconds it asks to wait, ``token`` what an expired list
+    can be gone on with. ``reason`` and ``advice`` are the sentences for the screen.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class KubeError(SourceError):
         message: str = "",
         causes: tuple[Cause, ...] = (),
         retry_after: float | None = None,
+        token: str = "",
     ) -> None:
         super().__init__(reason, advice, Health.DENIED if status in (401, 403) else Health.FAILED)
         self.status = status
@@ -51,6 +54,7 @@ class KubeError(SourceError):
         self.message = message
         self.causes = causes
         self.retry_after = retry_after
+        self.token = token
 
 
 class CredentialError(KubeError):
@@ -95,12 +99,15 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, what: str) -> 
         for item in details.causes or ()
     )
     message = clean(answer.message or "", 600).strip() or f"HTTP {status}"
+    retry_after = _retry_after(headers, details)
     if status == 401:
         sentence = "the API server does not accept the credentials (401)"
     elif status >= 500:
         sentence = f"the API server failed ({status}): {message}"
     else:
         sentence = message
+    if retry_after is not None:
+        sentence = f"{sentence}; it asks to wait {retry_after:.0f} s"
     return KubeError(
         f"{what}: {sentence}",
         _ADVICE.get(status, "see the health of the API server" if status >= 500 else ""),
@@ -108,15 +115,32 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, what: str) -> 
         word=clean(answer.reason or "", 80),
         message=message,
         causes=causes,
-        retry_after=_retry_after(headers, details),
+        retry_after=retry_after,
+        token=answer.metadata.continue_ or "" if answer.metadata is not None else "",
     )
 
 
 def _retry_after(headers: Mapping[str, str], details: wire.StatusDetails) -> float | None:
-    given = headers.get("Retry-After", "")
+    """The seconds that a refusal asks to wait, by its header (RFC 9110, 10.2.3) or its body; at most 300."""
+    given = headers.get("Retry-After", "").strip()
+    seconds: float | None = details.retry_after_seconds
     if given.isascii() and given.isdigit():
-        return min(float(given), 300.0)
-    return None if details.retry_after_seconds is None else min(float(details.retry_after_seconds), 300.0)
+        seconds = float(given)
+    elif given:
+        moment = _moment(given)
+        # The server's own clock counts, where it tells the time.
+        now = _moment(headers.get("Date", "")) or datetime.now(UTC)
+        seconds = (moment - now).total_seconds() if moment is not None else seconds
+    return None if seconds is None else min(max(seconds, 0.0), 300.0)
+
+
+def _moment(text: str) -> datetime | None:
+    """An HTTP date; None for anything else."""
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def no_answer(error: BaseException, host: str) -> KubeError:

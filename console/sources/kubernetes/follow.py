@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -14,12 +16,14 @@ from console.model.source import Health
 from console.sources.base import Publisher, Reporter, SourceError, backoff
 from console.sources.kubernetes.connection import Connection
 from console.sources.kubernetes.errors import KubeError
-from console.sources.kubernetes.kinds import KINDS
+from console.sources.kubernetes.kinds import KINDS, PODS, Kind, path
 from console.sources.kubernetes.metrics import MetricsPoll
 from console.sources.kubernetes.store import Store
 from console.sources.kubernetes.text import text
 from console.sources.kubernetes.watch import Pace, Recovery, Watcher
 
+PODS_FIRST_SECONDS = 2.0
+"""How long everything else waits for the first pods."""
 PUBLISH_SECONDS = 0.125
 TICK_SECONDS = 1.0
 """How often time alone is let change a verdict."""
@@ -58,12 +62,13 @@ class Following:
         self._note = ""
 
     async def run(self) -> None:
-        """Find what may be read, then watch it."""
-        scope = await self._scope()
+        """Find what may be read, then watch it: the first pods are asked for and shown before all else."""
+        scope, begun = await self._begin()
         recovery = Recovery()
         self._namespaces = tuple(namespace for namespace in scope if namespace is not None)
-        self._watchers = [
-            Watcher(
+
+        def watcher(kind: Kind[Any], namespace: str | None) -> Watcher:
+            return Watcher(
                 kind,
                 namespace,
                 self._connection,
@@ -72,38 +77,54 @@ class Following:
                 recovery,
                 self._rng,
                 self._pace,
+                begun if kind is PODS else None,
             )
+
+        pods = [watcher(PODS, namespace) for namespace in scope]
+        others = [
+            watcher(kind, namespace)
             for kind in KINDS
+            if kind is not PODS
             for namespace in (scope if kind.namespaced else (None,))
         ]
+        self._watchers = [*pods, *others]
         metrics = MetricsPoll(self._connection, scope, self._store, self._wake.set, self._rng)
         async with asyncio.TaskGroup() as tasks:
-            for watcher in self._watchers:
-                tasks.create_task(watcher.run())
-            tasks.create_task(metrics.run())
-            tasks.create_task(self._read_version())
+            for one in pods:
+                tasks.create_task(one.run())
             tasks.create_task(self._publish(metrics))
+            await _within(PODS_FIRST_SECONDS, (one.answered for one in pods))
+            for one in others:
+                tasks.create_task(one.run())
+            tasks.create_task(self._read_version())
+            tasks.create_task(self._measure(metrics, pods))
 
-    async def _scope(self) -> tuple[str | None, ...]:
-        """The namespaces to watch, ``(None,)`` for all of them."""
+    async def _measure(self, metrics: MetricsPoll, pods: list[Watcher]) -> None:
+        """Read usage once there is somebody whose it is."""
+        for one in pods:
+            await one.settled.wait()
+        await metrics.run()
+
+    async def _begin(self) -> tuple[tuple[str | None, ...], bytes | None]:
+        """The namespaces to watch, ``(None,)`` for all of them, and the first page of pods if it was read."""
         if self._namespaces:
-            return self._namespaces
+            return self._namespaces, None
         failures = 0
         while True:
             try:
-                await self._connection.get("/api/v1/pods", {"limit": "1"})
+                begun = await self._connection.get(path("/api/v1", "pods"), {"limit": str(PODS.first)})
             except KubeError as error:
                 if error.status == 403:
                     own = self._connection.namespace
                     self._note = f"only namespace {own}, for pods of all namespaces may not be listed"
-                    return (own,)
+                    return (own,), None
                 failures += 1
                 self._reporter.failed(self._unreachable(error))
                 delay = backoff(failures, self._rng, base=self._pace.base, ceiling=self._pace.ceiling)
                 await asyncio.sleep(max(delay, error.retry_after or 0.0))
             else:
                 self._down_since = None
-                return (None,)
+                return (None,), begun
 
     async def _read_version(self) -> None:
         """The server's version, which is nice to know and not worth a failure."""
@@ -195,6 +216,16 @@ class Following:
             self._reporter.ok(Health.LIMITED, error.reason, error.advice)
         elif health is not Health.CONNECTING:
             self._reporter.ok()
+
+
+async def _within(seconds: float, events: Iterable[asyncio.Event]) -> None:
+    """Wait until one of the events has come, at most ``seconds``."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
 
 
 def _denied(error: KubeError | None) -> bool:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from console.model.kube import ContainerStatus, Pod
-from console.model.quantity import cores, size
+from console.model.quantity import cores
 from console.sources.kubernetes import wire
-from console.sources.kubernetes.text import controller, created, pairs, seconds, text, word
+from console.sources.kubernetes.text import Shared, controller, created, seconds, text, word
 
 _EMPTY_SPEC = wire.PodSpec()
 _EMPTY_STATUS = wire.PodStatus()
 
+_containers: Shared[tuple[ContainerStatus, ...]] = Shared()
+_numbers: Shared[float] = Shared()
+_sizes: Shared[int] = Shared()
 
-def project_pod(raw: wire.Pod, workload: str) -> Pod:
-    """A pod record that is not judged yet (see ``sickness``) and carries no usage yet (see ``metrics``)."""
+
+def project_pod(raw: wire.Pod, workload: str, before: Pod | None = None) -> Pod:
+    """A pod record that is not judged yet (see ``sickness``).
+
+    ``before`` is the record of the same pod that this one replaces: its usage stays until the next reading
+    (see ``metrics``), and what did not change stays the identical object, which tables have as their key.
+    """
     metadata = raw.metadata
     spec = raw.spec or _EMPTY_SPEC
     status = raw.status or _EMPTY_STATUS
@@ -21,11 +29,17 @@ def project_pod(raw: wire.Pod, workload: str) -> Pod:
     containers = tuple(_container(item, init=False) for item in mains)
     if status.init_container_statuses:
         containers = (*(_container(item, init=True) for item in status.init_container_statuses), *containers)
+    if all(item.state == "running" and not item.restarts for item in containers):
+        containers = _containers(containers)  # nothing in them is of this pod alone
     ready = _condition(status, "Ready")
+    uid, name, address = metadata.uid, text(metadata.name), text(status.pod_ip)
+    if before is not None:
+        uid, name = before.uid, before.name
+        address = before.ip if before.ip == address else address
     return Pod(
-        uid=metadata.uid,
+        uid=uid,
         namespace=word(metadata.namespace),
-        name=text(metadata.name),
+        name=name,
         resource_version=text(metadata.resource_version),
         workload=workload,
         owner=word(f"{owner.kind}/{owner.name}") if owner else "",
@@ -36,16 +50,16 @@ def project_pod(raw: wire.Pod, workload: str) -> Pod:
         restarts=sum(item.restart_count for item in mains),
         created=created(metadata),
         node=word(spec.node_name),
-        ip=text(status.pod_ip),
-        template_hash=word((metadata.labels or {}).get("pod-template-hash")),
+        ip=address,
         last_restart=max(
             (c.last_finished for c in containers if c.restarts and c.last_finished), default=None
         ),
         terminating=metadata.deletion_timestamp is not None,
         containers=containers,
+        cpu=before.cpu if before is not None else None,
+        memory=before.memory if before is not None else None,
         cpu_limit=_limit(spec, "cpu"),
         memory_limit=_memory_limit(spec),
-        labels=pairs(metadata.labels),
         owner_uid=word(owner.uid) if owner else "",
         message=_message(status),
         deleted=seconds(metadata.deletion_timestamp),
@@ -104,12 +118,12 @@ def _limit(spec: wire.PodSpec, name: str) -> float | None:
         if value is None:
             return None
         total += value
-    return total or None
+    return _numbers(total) if total else None
 
 
 def _memory_limit(spec: wire.PodSpec) -> int | None:
     total = _limit(spec, "memory")
-    return None if total is None else size(str(int(total)))
+    return None if total is None else _sizes(int(total))
 
 
 def status_word(raw: wire.Pod) -> str:

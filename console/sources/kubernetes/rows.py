@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from console.model.kube import Pod, Revision, Workload
+from console.model.kube import Pod, Revision, Workload, WorkloadKey
+from console.model.table import Table, TableBuilder
 from console.sources.kubernetes.kinds import CONTROLLERS
 from console.sources.kubernetes.sickness import judge_workload
 from console.sources.kubernetes.tally import Tally
-
-Key = tuple[str, str]
-"""Namespace and ``Kind/name``."""
+from console.sources.kubernetes.timers import Timers
 
 _WATCHED = frozenset(CONTROLLERS.values())
 
@@ -23,22 +21,23 @@ class Rows:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self.workloads: dict[str, Workload] = {}
-        self._bases: dict[Key, Workload] = {}
-        self._finished: dict[Key, float | None] = {}
-        self._keys: dict[str, Key] = {}
-        self._tallies: dict[Key, Tally] = {}
-        self._orphans: dict[Key, Pod] = {}
-        self._stand_ins: dict[Key, str] = {}
-        self._hpas: dict[Key, str] = {}
-        self._current: dict[Key, Revision] = {}
-        self._newest: dict[Key, float] = {}
+        self.workloads: TableBuilder[str, Workload] = TableBuilder()
+        self._bases: dict[WorkloadKey, Workload] = {}
+        self._finished: dict[WorkloadKey, float | None] = {}
+        self._keys: dict[str, WorkloadKey] = {}
+        self._groups: TableBuilder[WorkloadKey, Mapping[str, Pod]] = TableBuilder()
+        self._own: dict[WorkloadKey, dict[str, Pod]] = {}
+        """The groups that no table shares."""
+        self._tallies: dict[WorkloadKey, Tally] = {}
+        self._stand_ins: dict[WorkloadKey, str] = {}
+        self._hpas: dict[WorkloadKey, str] = {}
+        self._current: dict[WorkloadKey, Revision] = {}
+        self._newest: dict[WorkloadKey, float] = {}
         self._short: dict[str, float] = {}
         self._unobserved: dict[str, float] = {}
         self._settled: set[str] = set()
-        self._timers: list[tuple[float, Key]] = []
-        self._due: dict[Key, float] = {}
-        self._dirty: set[Key] = set()
+        self._timers: Timers[WorkloadKey] = Timers()
+        self._dirty: set[WorkloadKey] = set()
 
     # --- changes ---------------------------------------------------------------------------------------
 
@@ -63,7 +62,7 @@ class Rows:
             self._finished.pop(key, None)
             self._current.pop(key, None)
             self._newest.pop(key, None)
-        self.workloads.pop(uid, None)
+        self.workloads.drop(uid)
         self._short.pop(uid, None)
         self._unobserved.pop(uid, None)
         self._dirty.add(key)
@@ -75,7 +74,7 @@ class Rows:
         if tally is None:
             tally = self._tallies[key] = Tally()
         tally.add(pod)
-        self._orphans[key] = pod
+        self._group(key)[pod.uid] = pod
         self._dirty.add(key)
 
     def drop_pod(self, pod: Pod) -> None:
@@ -83,10 +82,43 @@ class Rows:
         key = (pod.namespace, pod.workload)
         tally = self._tallies[key]
         tally.drop(pod)
-        if not tally.pods:
+        if tally.pods:
+            del self._group(key)[pod.uid]
+        else:
             del self._tallies[key]
-            self._orphans.pop(key, None)
+            self._groups.drop(key)
+            self._own.pop(key, None)
         self._dirty.add(key)
+
+    def change_pod(self, old: Pod, pod: Pod) -> None:
+        """Count the next record of a pod instead of the last."""
+        key = (pod.namespace, pod.workload)
+        if old.workload != pod.workload or old.namespace != pod.namespace:
+            self.drop_pod(old)
+            self.add_pod(pod)
+            return
+        tally = self._tallies[key]
+        tally.drop(old)
+        tally.add(pod)
+        self._group(key)[pod.uid] = pod
+        self._dirty.add(key)
+
+    def members(self, key: WorkloadKey) -> Mapping[str, Pod]:
+        """The pods that are counted with a workload."""
+        return self._groups.get(key, {})
+
+    def groups(self) -> Table[WorkloadKey, Mapping[str, Pod]]:
+        """The pods by workload, as they are now; later changes leave it alone."""
+        self._own.clear()
+        return self._groups.freeze()
+
+    def _group(self, key: WorkloadKey) -> dict[str, Pod]:
+        """The pods of a workload, to be changed."""
+        own = self._own.get(key)
+        if own is None:
+            own = self._own[key] = dict(self._groups.get(key, {}))
+            self._groups.put(key, own)
+        return own
 
     def put_revision(self, revision: Revision) -> None:
         """A ReplicaSet of a Deployment; the highest number is the present revision."""
@@ -114,14 +146,9 @@ class Rows:
 
     def tick(self, now: float) -> bool:
         """Mark the rows that time alone may have changed; tell whether there are any."""
-        due = False
-        while self._timers and self._timers[0][0] <= now:
-            when, key = heapq.heappop(self._timers)
-            if self._due.get(key) == when:
-                del self._due[key]
-                self._dirty.add(key)
-                due = True
-        return due
+        due = set(self._timers.pop(now))
+        self._dirty |= due
+        return bool(due)
 
     # --- records ---------------------------------------------------------------------------------------
 
@@ -134,7 +161,7 @@ class Rows:
         self._dirty.clear()
         return changed
 
-    def _settle_key(self, key: Key, now: float) -> bool:
+    def _settle_key(self, key: WorkloadKey, now: float) -> bool:
         tally = self._tallies.get(key)
         base = self._bases.get(key)
         stand_in = self._stand_ins.pop(key, None)
@@ -143,23 +170,23 @@ class Rows:
             self._stand_ins[key] = base.uid
         changed = False
         if stand_in is not None and (base is None or base.uid != stand_in):
-            changed = self.workloads.pop(stand_in, None) is not None
+            changed = self.workloads.drop(stand_in) is not None
             self._short.pop(stand_in, None)
         if base is None:
             return True
         row = self._judged(key, self._counted(key, base, tally), tally, now)
         if self.workloads.get(row.uid) == row:
             return changed
-        self.workloads[row.uid] = row
+        self.workloads.put(row.uid, row)
         return True
 
-    def _may_stand_in(self, key: Key) -> bool:
+    def _may_stand_in(self, key: WorkloadKey) -> bool:
         kind = key[1].partition("/")[0]
         return kind not in _WATCHED or kind in self._settled
 
-    def _stand_in(self, key: Key, tally: Tally) -> Workload:
+    def _stand_in(self, key: WorkloadKey, tally: Tally) -> Workload:
         """A row for pods whose workload cannot be seen, or that have none."""
-        pod = self._orphans[key]
+        pod = next(iter(self._groups[key].values()))
         kind, _, name = key[1].partition("/")
         return Workload(
             uid=pod.uid if kind == "Pod" else f"{key[0]}/{key[1]}",
@@ -169,14 +196,14 @@ class Rows:
             resource_version=pod.resource_version if kind == "Pod" else "",
             generation=0,
             observed_generation=0,
-            desired=0 if pod.phase == "Succeeded" and kind == "Pod" else len(tally.pods),
+            desired=0 if pod.phase == "Succeeded" and kind == "Pod" else tally.pods,
             ready=tally.ready,
-            updated=len(tally.pods),
+            updated=tally.pods,
             available=tally.ready,
             created=pod.created,
         )
 
-    def _counted(self, key: Key, base: Workload, tally: Tally | None) -> Workload:
+    def _counted(self, key: WorkloadKey, base: Workload, tally: Tally | None) -> Workload:
         current = self._current.get(key)
         revision, since = base.revision, None
         if current is not None and (revision is None or current.number == revision):
@@ -194,7 +221,7 @@ class Rows:
             hpa=hpa,
             revision=revision,
             revision_at=since,
-            pods=len(tally.pods),
+            pods=tally.pods,
             sick_pods=tally.sick,
             restarts=tally.restarts,
             last_restart=tally.last_restart,
@@ -204,7 +231,7 @@ class Rows:
             memory_limit=tally.memory_limit,
         )
 
-    def _judged(self, key: Key, row: Workload, tally: Tally | None, now: float) -> Workload:
+    def _judged(self, key: WorkloadKey, row: Workload, tally: Tally | None, now: float) -> Workload:
         short = row.ready < row.desired and row.kind not in ("Job", "Pod") and row.resource_version != ""
         behind = row.observed_generation < row.generation
         verdict = judge_workload(
@@ -214,9 +241,7 @@ class Rows:
             short_since=self._since(self._short, row.uid, short, now),
             unobserved_since=self._since(self._unobserved, row.uid, behind, now),
         )
-        if verdict.until is not None and self._due.get(key) != verdict.until:
-            self._due[key] = verdict.until
-            heapq.heappush(self._timers, (verdict.until, key))
+        self._timers.set(key, verdict.until)
         if not verdict.sick:
             return row
         return replace(row, sick=True, why=verdict.why, severity=verdict.severity)

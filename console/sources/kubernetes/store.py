@@ -6,13 +6,13 @@ object; ``snapshot`` copies only the tables that changed.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
-from console.model.kube import Event, KubeSnapshot, Pod, Revision
+from console.model.kube import Event, KubeSnapshot, Pod, Pods, Revision, WorkloadKey
+from console.model.table import TableBuilder
 from console.sources.kubernetes import wire
 from console.sources.kubernetes import wire_objects as shapes
 from console.sources.kubernetes.kinds import CONTROLLERS
@@ -21,6 +21,7 @@ from console.sources.kubernetes.pods import project_pod
 from console.sources.kubernetes.rows import Rows
 from console.sources.kubernetes.sickness import judge_pod
 from console.sources.kubernetes.text import controller, text, word
+from console.sources.kubernetes.timers import Timers
 from console.sources.kubernetes.workloads import (
     owner_key,
     project_replicaset,
@@ -38,23 +39,21 @@ class Store:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._pods: dict[str, Pod] = {}
-        self._revisions: dict[str, Revision] = {}
-        self._plain: dict[str, dict[str, Any]] = {
-            "nodes": {},
-            "horizontalpodautoscalers": {},
-            "poddisruptionbudgets": {},
-            "events": {},
+        self._pods: TableBuilder[str, Pod] = TableBuilder()
+        self._sick: TableBuilder[str, Pod] = TableBuilder()
+        self._revisions: TableBuilder[str, Revision] = TableBuilder()
+        self._plain: dict[str, TableBuilder[str, Any]] = {
+            "nodes": TableBuilder(),
+            "horizontalpodautoscalers": TableBuilder(),
+            "poddisruptionbudgets": TableBuilder(),
+            "events": TableBuilder(),
         }
         self._versions: dict[str, dict[str, tuple[str, str]]] = {}
-        self._by_owner: dict[str, set[str]] = {}
+        """Version and namespace by uid, of all kinds but pods, whose records have both."""
         self._owner_of: dict[str, str] = {}
-        self._usage: dict[tuple[str, str], Usage] = {}
-        self._timers: list[tuple[float, str]] = []
-        self._due: dict[str, float] = {}
+        self._timers: Timers[str] = Timers()
         self._rows = Rows(now)
-        self._dirty: set[str] = set()
-        self._copies: dict[str, dict[str, Any]] = {}
+        self._published = Pods.of(())
         self.denied: dict[str, str] = {}
         self.synced: set[str] = set()
         self.metrics = False
@@ -77,48 +76,53 @@ class Store:
         metadata: wire.Metadata = raw.metadata
         if not metadata.uid or text(metadata.uid) != metadata.uid:
             return
-        versions = self._versions.setdefault(kind, {})
-        known = versions.get(metadata.uid)
-        if known is not None and known[0] == metadata.resource_version:
-            return
-        versions[metadata.uid] = (metadata.resource_version, word(metadata.namespace))
+        if kind == "pods":
+            pod = self._pods.get(metadata.uid)
+            if pod is not None and pod.resource_version == metadata.resource_version:
+                return
+        else:
+            versions = self._versions.setdefault(kind, {})
+            known = versions.get(metadata.uid)
+            if known is not None and known[0] == metadata.resource_version:
+                return
+            versions[metadata.uid] = (metadata.resource_version, word(metadata.namespace))
         putter = self._putters.get(kind)
         if putter is not None:
             putter(raw)
         else:
             self._rows.put(project_workload(CONTROLLERS[kind], raw), rollout_finished(raw))
-        self._touch(kind)
+        self.touched = True
 
     def remove(self, kind: str, uid: str) -> None:
         """Forget one object; an unknown one is not an error."""
-        if self._versions.get(kind, {}).pop(uid, None) is None:
-            return
         if kind == "pods":
-            pod = self._pods.pop(uid)
-            self._due.pop(uid, None)
+            pod = self._pods.drop(uid)
+            if pod is None:
+                return
+            self._sick.drop(uid)
+            self._timers.drop(uid)
             self._rows.drop_pod(pod)
-            self._by_owner.get(pod.owner_uid, set()).discard(uid)
+        elif self._versions.get(kind, {}).pop(uid, None) is None:
+            return
         elif kind == "replicasets":
-            self._revisions.pop(uid, None)
+            self._revisions.drop(uid)
             self._rows.remove(uid)
             self._owner_of.pop(uid, None)
-            if not self._by_owner.get(uid):
-                self._by_owner.pop(uid, None)
         elif kind in self._plain:
-            record = self._plain[kind].pop(uid, None)
+            record = self._plain[kind].drop(uid)
             if kind == "horizontalpodautoscalers" and record is not None:
                 self._rows.set_hpa(record.namespace, record.workload, "")
         else:
             self._rows.remove(uid)
-        self._touch(kind)
+        self.touched = True
 
     def retain(self, kind: str, namespace: str | None, seen: Collection[str]) -> None:
         """A complete list came in: forget what was known of that namespace (None: all) and is not in it."""
-        gone = [
-            uid
-            for uid, (_, place) in self._versions.get(kind, {}).items()
-            if uid not in seen and (namespace is None or place == namespace)
-        ]
+        if kind == "pods":
+            known = ((uid, pod.namespace) for uid, pod in self._pods.items())
+        else:
+            known = ((uid, place) for uid, (_, place) in self._versions.get(kind, {}).items())
+        gone = [uid for uid, place in known if uid not in seen and (namespace is None or place == namespace)]
         for uid in gone:
             self.remove(kind, uid)
 
@@ -138,39 +142,33 @@ class Store:
         elif not reason and self.denied.pop(kind, None) is not None:
             self.touched = True
 
-    def _touch(self, kind: str) -> None:
-        self._dirty.add(kind)
-        self.touched = True
-
     # --- pods ------------------------------------------------------------------------------------------
 
     def _put_pod(self, raw: wire.Pod) -> None:
-        pod = project_pod(raw, self._workload_of(raw.metadata))
-        usage = self._usage.get((pod.namespace, pod.name))
-        if usage is not None:
-            pod = replace(pod, cpu=usage[0], memory=usage[1])
-        if pod.owner.startswith("ReplicaSet/"):
-            self._by_owner.setdefault(pod.owner_uid, set()).add(pod.uid)
-        self._judge(pod)
+        before = self._pods.get(raw.metadata.uid)
+        self._judge(project_pod(raw, self._workload_of(raw.metadata), before))
 
     def _judge(self, pod: Pod) -> None:
         verdict = judge_pod(pod, self._now())
         if verdict.sick or pod.sick:
             pod = replace(pod, sick=verdict.sick, why=verdict.why, severity=verdict.severity)
-        if verdict.until is not None and self._due.get(pod.uid) != verdict.until:
-            self._due[pod.uid] = verdict.until
-            heapq.heappush(self._timers, (verdict.until, pod.uid))
+        self._timers.set(pod.uid, verdict.until)
         self._swap_pod(pod)
 
     def _swap_pod(self, pod: Pod) -> None:
         old = self._pods.get(pod.uid)
         if old == pod:
             return
-        if old is not None:
-            self._rows.drop_pod(old)
-        self._pods[pod.uid] = pod
-        self._rows.add_pod(pod)
-        self._touch("pods")
+        if old is None:
+            self._rows.add_pod(pod)
+        else:
+            self._rows.change_pod(old, pod)
+        self._pods.put(pod.uid, pod)
+        if pod.sick:
+            self._sick.put(pod.uid, pod)
+        elif old is not None and old.sick:
+            self._sick.drop(pod.uid)
+        self.touched = True
 
     def _workload_of(self, metadata: wire.Metadata) -> str:
         """``Kind/name`` of the owner a person would name, as far as it is known yet."""
@@ -178,12 +176,7 @@ class Store:
         if owner is None or owner.kind == "Node":
             return f"Pod/{word(metadata.name)}"
         if owner.kind == "ReplicaSet":
-            known = self._owner_of.get(owner.uid)
-            if known is not None:
-                return known
-            suffix = "-" + (metadata.labels or {}).get("pod-template-hash", "\n")
-            if owner.name.endswith(suffix):
-                return word(f"Deployment/{owner.name.removesuffix(suffix)}")
+            return self._owner_of.get(owner.uid) or _guess(owner.name, metadata)
         return word(f"{owner.kind}/{owner.name}")
 
     # --- the other kinds -------------------------------------------------------------------------------
@@ -193,19 +186,25 @@ class Store:
         owner = owner_key(raw.metadata)
         workload = owner or f"ReplicaSet/{name}"
         if owner:
-            self._revisions[uid] = revision = project_replicaset(raw, owner)
+            revision = project_replicaset(raw, owner)
+            self._revisions.put(uid, revision)
             self._rows.put_revision(revision)
         else:
             self._rows.put(project_workload("ReplicaSet", raw), None)
+        earlier = {self._owner_of.get(uid) or _guess(name, raw.metadata), f"ReplicaSet/{name}"}
         self._owner_of[uid] = workload
-        for pod_uid in self._by_owner.get(uid, ()):
-            pod = self._pods[pod_uid]
-            if pod.workload != workload:
+        for taken_for in earlier - {workload}:
+            self._move_pods(uid, (word(raw.metadata.namespace), taken_for), workload)
+
+    def _move_pods(self, owner: str, group: WorkloadKey, workload: str) -> None:
+        """Count the pods of a ReplicaSet with its workload instead of with the one that it was taken for."""
+        for pod in list(self._rows.members(group).values()):
+            if pod.owner_uid == owner:
                 self._swap_pod(replace(pod, workload=workload))
 
     def _put_plain(self, kind: str, uid: str, record: Any) -> None:
         if self._plain[kind].get(uid) != record:
-            self._plain[kind][uid] = record
+            self._plain[kind].put(uid, record)
 
     def _put_hpa(self, raw: shapes.Hpa) -> None:
         record = project_hpa(raw)
@@ -217,7 +216,7 @@ class Store:
         self._put_plain("horizontalpodautoscalers", record.uid, record)
 
     def _put_event(self, raw: shapes.Event) -> None:
-        events: dict[str, Event] = self._plain["events"]
+        events: TableBuilder[str, Event] = self._plain["events"]
         self._put_plain("events", raw.metadata.uid, project_event(raw))
         if len(events) > EVENTS_KEPT:
             oldest = sorted(events.values(), key=lambda event: event.last)[: EVENTS_KEPT // 10]
@@ -226,17 +225,13 @@ class Store:
 
     # --- metrics and time ------------------------------------------------------------------------------
 
-    def set_usage(self, usage: dict[tuple[str, str], Usage]) -> None:
-        """Replace what every pod, by namespace and name, uses. Apply it with ``use`` in slices."""
-        self._usage = usage
-
-    def use(self, uids: Collection[str]) -> None:
-        """Join the present usage into some of the pods."""
+    def use(self, uids: Collection[str], usage: Mapping[tuple[str, str], Usage]) -> None:
+        """Join what pods use, by namespace and name, into some of them; the others there have none."""
         for uid in uids:
             pod = self._pods.get(uid)
             if pod is None:
                 continue
-            cpu, memory = self._usage.get((pod.namespace, pod.name), (None, None))
+            cpu, memory = usage.get((pod.namespace, pod.name), (None, None))
             if pod.cpu != cpu or pod.memory != memory:
                 self._swap_pod(replace(pod, cpu=cpu, memory=memory))
 
@@ -248,11 +243,8 @@ class Store:
     def tick(self) -> None:
         """Judge anew whatever the passing of time alone may have changed."""
         now = self._now()
-        while self._timers and self._timers[0][0] <= now:
-            when, uid = heapq.heappop(self._timers)
-            if self._due.get(uid) == when:
-                del self._due[uid]
-                self._judge(self._pods[uid])
+        for uid in self._timers.pop(now):
+            self._judge(self._pods[uid])
         if self._rows.tick(now):
             self.touched = True
 
@@ -262,33 +254,33 @@ class Store:
         self, *, context: str, namespaces: tuple[str, ...], server: str, version: str
     ) -> KubeSnapshot:
         """The state now; tables that did not change are those of the last snapshot."""
-        if self._rows.settle_changes() or "workloads" not in self._copies:
-            self._copies["workloads"] = dict(self._rows.workloads)
-        tables: dict[str, dict[str, Any]] = {
-            "pods": self._pods,
-            "replicasets": self._revisions,
-            **self._plain,
-        }
-        for name, table in tables.items():
-            if name in self._dirty or name not in self._copies:
-                self._copies[name] = dict(table)
-        self._dirty.clear()
+        self._rows.settle_changes()
+        pods, groups, sick = self._pods.freeze(), self._rows.groups(), self._sick.freeze()
+        if self._published.groups is not groups:
+            self._published = Pods(pods, groups, sick)
         self.touched = False
-        copies = self._copies
         return KubeSnapshot(
             context=context,
             namespaces=namespaces,
             server=server,
             version=version,
             at=self._now(),
-            pods=copies["pods"],
-            workloads=copies["workloads"],
-            revisions=copies["replicasets"],
-            nodes=copies["nodes"],
-            hpas=copies["horizontalpodautoscalers"],
-            pdbs=copies["poddisruptionbudgets"],
-            events=copies["events"],
+            pods=self._published,
+            workloads=self._rows.workloads.freeze(),
+            revisions=self._revisions.freeze(),
+            nodes=self._plain["nodes"].freeze(),
+            hpas=self._plain["horizontalpodautoscalers"].freeze(),
+            pdbs=self._plain["poddisruptionbudgets"].freeze(),
+            events=self._plain["events"].freeze(),
             denied=dict(self.denied),
             synced=frozenset(self.synced),
             metrics=self.metrics,
         )
+
+
+def _guess(replicaset: str, metadata: wire.Metadata) -> str:
+    """The workload of a ReplicaSet's pods, or of the ReplicaSet, by its name and their hash."""
+    suffix = "-" + (metadata.labels or {}).get("pod-template-hash", "\n")
+    if replicaset.endswith(suffix):
+        return word(f"Deployment/{replicaset.removesuffix(suffix)}")
+    return word(f"ReplicaSet/{replicaset}")

@@ -30,7 +30,7 @@ class Tally:
     )
 
     def __init__(self) -> None:
-        self.pods: set[str] = set()
+        self.pods = 0
         self.ready = 0
         self.restarts = 0
         self._sick: dict[str, Pod] = {}
@@ -40,7 +40,7 @@ class Tally:
 
     def add(self, pod: Pod) -> None:
         """Count a pod in."""
-        self.pods.add(pod.uid)
+        self.pods += 1
         self._count(pod, 1)
         if pod.sick:
             self._sick[pod.uid] = pod
@@ -49,7 +49,7 @@ class Tally:
 
     def drop(self, pod: Pod) -> None:
         """Count a pod out; it must be the record that was counted in."""
-        self.pods.discard(pod.uid)
+        self.pods -= 1
         self._count(pod, -1)
         self._sick.pop(pod.uid, None)
         self._restarted.pop(pod.uid, None)
@@ -98,9 +98,9 @@ class Tally:
     @property
     def cpu_limit(self) -> float | None:
         """The limit of all pods together, None when one of them has none."""
-        return self._cpu_limit / _NANO if self._cpu_limited == len(self.pods) > 0 else None
+        return self._cpu_limit / _NANO if self._cpu_limited == self.pods > 0 else None
 
     @property
     def memory_limit(self) -> int | None:
         """The limit of all pods together, None when one of them has none."""
-        return self._memory_limit if self._memory_limited == len(self.pods) > 0 else None
+        return self._memory_limit if self._memory_limited == self.pods > 0 else None

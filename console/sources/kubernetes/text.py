@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from console.model.text import clean
 from console.sources.kubernetes.wire import Metadata, OwnerReference
 
 Pairs = tuple[tuple[str, str], ...]
+T = TypeVar("T", bound=Hashable)
 
 _SHARED_LIMIT = 20_000
-_shared: dict[Pairs, Pairs] = {}
+
+
+class Shared(Generic[T]):
+    """Gives one object for all equal values of one type, for what thousands of records have in common."""
+
+    def __init__(self) -> None:
+        self._known: dict[T, T] = {}
+
+    def __call__(self, value: T) -> T:
+        """The object that stands for ``value``."""
+        if len(self._known) > _SHARED_LIMIT:
+            self._known.clear()
+        return self._known.setdefault(value, value)
+
+
+_pairs: Shared[Pairs] = Shared()
+_moments: Shared[float] = Shared()
 _words: dict[str, str] = {}
 
 
@@ -42,17 +61,14 @@ def seconds(value: datetime | None) -> float | None:
 
 def created(metadata: Metadata) -> float:
     """When an object was created, 0 where the server does not say."""
-    return seconds(metadata.creation_timestamp) or 0.0
+    return _moments(seconds(metadata.creation_timestamp) or 0.0)
 
 
 def pairs(mapping: dict[str, str] | None) -> Pairs:
     """A label mapping as sorted pairs; equal ones are one object, since replicas carry the same labels."""
     if not mapping:
         return ()
-    made = tuple(sorted((word(key), word(value)) for key, value in mapping.items()))
-    if len(_shared) > _SHARED_LIMIT:
-        _shared.clear()
-    return _shared.setdefault(made, made)
+    return _pairs(tuple(sorted((word(key), word(value)) for key, value in mapping.items())))
 
 
 def controller(metadata: Metadata) -> OwnerReference | None:

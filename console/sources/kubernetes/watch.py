@@ -12,11 +12,9 @@ import msgspec
 from console.sources.base import backoff
 from console.sources.kubernetes.connection import Connection
 from console.sources.kubernetes.errors import CutError, KubeError, StalledError, garbled, refusal
-from console.sources.kubernetes.kinds import Kind, path
+from console.sources.kubernetes.kinds import PAGE, Kind, path
 from console.sources.kubernetes.wire import ErrorEvent
 
-PAGE = 500
-"""Objects a page: decoding this many pods takes about 10 ms, so that keys are answered in between."""
 STEP = 100
 """Objects projected before others get a turn."""
 SETTLED = 5.0
@@ -30,7 +28,8 @@ class Pace(msgspec.Struct, frozen=True):
 
     A server sends a bookmark about once a minute, so silence for ``stall`` means that nobody is there; it
     begins to answer a watch at once, so ``answer`` is how long that may take. ``watch`` bounds how long one
-    watch is asked for; ``refused`` is the pause after a 403 or a missing API.
+    watch is asked for; ``refused`` is the pause after a 403 or a missing API. What cuts one watch cuts those
+    of all consoles, so each comes back within ``spread`` at a moment of its own.
     """
 
     watch: tuple[float, float] = (240.0, 300.0)
@@ -39,6 +38,7 @@ class Pace(msgspec.Struct, frozen=True):
     base: float = 0.5
     ceiling: float = 15.0
     refused: float = 120.0
+    spread: float = 1.0
 
 
 class Sink(Protocol):
@@ -81,7 +81,9 @@ class Watcher:
     """Lists and watches one kind in one namespace (None: all of them) until cancelled.
 
     ``error`` is why it is not current, None when it is; ``listed`` whether one list has been complete.
-    ``changed`` is called after every step that may matter to a reader.
+    ``answered`` is set as soon as anything is known of it, ``settled`` when its list is complete or refused.
+    ``changed`` is called after every step that may matter to a reader. ``begun`` is the first page, where
+    it has been read already.
     """
 
     def __init__(
@@ -94,9 +96,12 @@ class Watcher:
         recovery: Recovery,
         rng: random.Random,
         pace: Pace,
+        begun: bytes | None = None,
     ) -> None:
         self.kind = kind
         self.namespace = namespace
+        self.answered = asyncio.Event()
+        self.settled = asyncio.Event()
         self.error: KubeError | None = None
         self.listed = False
         self.absent = False
@@ -106,6 +111,7 @@ class Watcher:
         self._recovery = recovery
         self._rng = rng
         self._pace = pace
+        self._begun = begun
         self._root = 0
         self._version: str | None = None
         self._opened: float | None = None
@@ -150,14 +156,17 @@ class Watcher:
             self._version = None
             error = None
         if error is None or (not failures and isinstance(error, CutError)):
-            # An end that was announced, or a first cut: go on, at once unless it came early.
-            await asyncio.sleep(0 if lasted >= SETTLED else delay)
+            # An end that was announced, or a first cut: go on, soon unless it came early.
+            spread = self._pace.spread * self._rng.random() if error is not None else 0.0
+            await asyncio.sleep(spread if lasted >= SETTLED else delay)
             return
         if error.status == 404 and self._root + 1 < len(self.kind.roots):
             self._root += 1
             return
         self.absent = error.status == 404
         self.error = error
+        self.answered.set()
+        self.settled.set()
         self._changed()
         if error.status in (403, 404):
             self._version = None
@@ -165,7 +174,8 @@ class Watcher:
             self._root = 0
             return
         if error.retry_after is not None:
-            await asyncio.sleep(max(delay, error.retry_after))
+            # All who were told so come back then: not all at the same moment.
+            await asyncio.sleep(max(delay, error.retry_after * (1 + self._rng.random() / 4)))
         else:
             await self._recovery.wait(delay)
 
@@ -175,6 +185,7 @@ class Watcher:
             self.absent = False
             self._recovery.announce()
             self._changed()
+        self.answered.set()
 
     @property
     def _path(self) -> str:
@@ -183,27 +194,33 @@ class Watcher:
     async def _list(self) -> str:
         """All objects, page by page; returns the version to watch from.
 
-        The server makes the next page while this one is taken in.
+        The server makes the next page while this one is taken in. A list that takes so long that its token
+        expires is gone on with, by the token of the refusal, in the state of now: the watch then begins at
+        the version of the first page and tells what has changed since on those that were read. See
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
         """
         seen: set[str] = set()
-        params = {**self.kind.params, "limit": str(PAGE)}
-        coming = asyncio.create_task(self._connection.get(self._path, params))
+        version = ""
+        coming = asyncio.create_task(self._first_page())
         try:
             while True:
                 try:
-                    page = self.kind.page(await coming)
+                    body = await coming
                 except KubeError as error:
-                    if error.status != 410 or "limit" not in params:
+                    if error.status != 410:
                         raise
-                    # The token ended with a compaction of etcd. One list in one piece always comes through.
-                    params = dict(self.kind.params)
-                    seen.clear()
-                    coming = asyncio.create_task(self._connection.get(self._path, params))
+                    if not error.token:
+                        # A server that gives none: one list in one piece always comes through.
+                        seen.clear()
+                        version = ""
+                    coming = asyncio.create_task(self._page(error.token))
                     continue
+                page = self.kind.page(body)
+                del body
                 self._alive()
+                version = version or page.metadata.resource_version
                 if page.metadata.continue_:
-                    params = {**params, "continue": page.metadata.continue_}
-                    coming = asyncio.create_task(self._connection.get(self._path, params))
+                    coming = asyncio.create_task(self._page(page.metadata.continue_))
                 await self._take(page.items or [], seen)
                 if not page.metadata.continue_:
                     break
@@ -211,8 +228,21 @@ class Watcher:
             coming.cancel()
         self._sink.retain(self.kind.name, self.namespace, seen)
         self.listed = True
+        self.settled.set()
         self._changed()
-        return page.metadata.resource_version
+        return version
+
+    async def _first_page(self) -> bytes:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            return begun
+        limit = self.kind.first if not self.listed else PAGE
+        return await self._connection.get(self._path, {**self.kind.params, "limit": str(limit)})
+
+    async def _page(self, token: str) -> bytes:
+        """The page of a token; without one, everything."""
+        more = {"limit": str(PAGE), "continue": token} if token else {}
+        return await self._connection.get(self._path, {**self.kind.params, **more})
 
     async def _take(self, items: list[Any], seen: set[str]) -> None:
         for start in range(0, len(items), STEP):

@@ -225,9 +225,17 @@ class StatusDetails(Wire):
     retry_after_seconds: int | None = None
 
 
+class ListMetadata(Wire):
+    """Where a list stands and how to go on with it."""
+
+    resource_version: str = ""
+    continue_: str | None = msgspec.field(name="continue", default=None)
+
+
 class Status(Wire):
     """v1 Status, the body of every refusal."""
 
+    metadata: ListMetadata | None = None
     message: str | None = None
     reason: str | None = None
     code: int | None = None
@@ -239,13 +247,6 @@ class ErrorEvent(Wire):
 
     type: str = ""
     object: Status | None = None
-
-
-class ListMetadata(Wire):
-    """Where a list stands and how to go on with it."""
-
-    resource_version: str = ""
-    continue_: str | None = msgspec.field(name="continue", default=None)
 
 
 class Page(Wire, Generic[T]):

@@ -5,7 +5,7 @@ import pytest
 from console.config import PostgresSettings
 from console.drill.cluster import Match
 from console.engine.ports import PlanError
-from console.model.kube import KubeSnapshot, Node
+from console.model.kube import KubeSnapshot, Node, Pods
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.plan import Risk
 from console.model.postgres import PostgresSnapshot
@@ -211,7 +211,7 @@ def test_what_new_pods_request_is_held_against_the_nodes(tmp_path: Path) -> None
                 server="",
                 version="",
                 at=0.0,
-                pods={},
+                pods=Pods.of(()),
                 workloads={},
                 revisions={},
                 nodes={"u": node},

@@ -17,7 +17,7 @@ from console.sources.kubernetes.watch import Pace
 from tests.sources.kubernetes.fake import FakeApi, kubeconfig
 from tests.sources.kubernetes.samples import NOW
 
-FAST = Pace(stall=30.0, base=0.01, ceiling=0.05, refused=0.05)
+FAST = Pace(stall=30.0, base=0.01, ceiling=0.05, refused=0.05, spread=0.05)
 
 
 class Board:

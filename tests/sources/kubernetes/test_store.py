@@ -173,8 +173,7 @@ def test_sums_stay_exact_over_a_thousand_changes() -> None:
         cluster.put("pods", pod(name, owner=owner, ready=ready, containerStatuses=[status]))
         if turn % 50 == 0:
             usage = {("shop", f"web-abc-{n}"): (rng.random(), rng.randrange(10**9)) for n in range(15)}
-            cluster.store.set_usage(usage)
-            cluster.store.use(cluster.store.pod_uids)
+            cluster.store.use(cluster.store.pod_uids, usage)
     found = cluster.snapshot()
     (row,) = found.workloads.values()
     again = Tally()
@@ -189,14 +188,15 @@ def test_sums_stay_exact_over_a_thousand_changes() -> None:
 def test_metrics_are_joined_and_taken_away_again() -> None:
     cluster = Cluster()
     cluster.put("pods", pod("one"))
-    cluster.store.set_usage({("shop", "one"): (0.5, 1000), ("shop", "two"): (0.1, 10)})
-    cluster.store.use(cluster.store.pod_uids)
     cluster.put("pods", pod("two"))
+    usage = {("shop", "one"): (0.5, 1000), ("other", "two"): (0.1, 10)}
+    cluster.store.use(cluster.store.pod_uids, usage)
+    cluster.put("pods", pod("one", ready=False))
     found = cluster.snapshot()
-    assert (found.pods["shop.one"].cpu, found.pods["shop.two"].memory) == (0.5, 10)
+    assert (found.pods["shop.one"].cpu, found.pods["shop.one"].memory) == (0.5, 1000)
+    assert found.pods["shop.two"].cpu is None
     assert found.workloads["shop.one"].cpu == 0.5
-    cluster.store.set_usage({})
-    cluster.store.use(cluster.store.pod_uids)
+    cluster.store.use(cluster.store.pod_uids, {})
     assert cluster.snapshot().pods["shop.one"].cpu is None
     assert cluster.snapshot().workloads["shop.one"].cpu is None
 
@@ -283,7 +283,7 @@ def test_hostile_text_is_harmless_in_every_record() -> None:
     cluster.put("pods", pod("x", metadata={"uid": f"u{evil}"}))
     found = cluster.snapshot()
     assert set(found.pods) == {"safe"}, "an object with such a uid is not real"
-    encoded = msgspec.json.encode((found.pods, found.workloads, found.events))
+    encoded = msgspec.json.encode((dict(found.pods), dict(found.workloads), dict(found.events)))
     for value in _strings(json.loads(encoded)):
         assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c == "\u202e" for c in value), repr(value)
 
