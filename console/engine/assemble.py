@@ -82,7 +82,7 @@ def _redis(settings: RedisSettings, name: str, clock: Clock, rng: random.Random)
     return RedisSource(name, settings, clock, rng)
 
 
-def _http(settings: tuple[HttpSettings, ...], _name: str, clock: Clock, rng: random.Random) -> Source:
+def _http(settings: tuple[HttpSettings, ...], _name: str, clock: Clock, _rng: random.Random) -> Source:
     from console.sources.http import HttpSource
 
-    return HttpSource(settings, clock, rng)
+    return HttpSource(settings, clock)

@@ -82,6 +82,15 @@ class Reporter:
         self._publisher.report(self.status)
 
 
+def until_next_round(now: float, interval: float) -> float:
+    """Seconds to the next multiple of ``interval`` that is at least half an interval away from ``now``.
+
+    ``now`` is seconds of the monotonic clock, which differs between machines: many consoles are not in step.
+    """
+    left = interval - now % interval
+    return left if left >= interval / 2 else left + interval
+
+
 async def poll(
     read: Callable[[], Awaitable[Any]],
     reporter: Reporter,
@@ -95,13 +104,15 @@ async def poll(
 ) -> None:
     """Call ``read`` every ``interval`` seconds for ever, publish what it returns, back off when it fails.
 
-    The second call comes ``second`` seconds after the first where that is given: a rate needs two rounds.
+    Rounds of all sources are in step, see ``until_next_round``: one frame of the screen can show them all.
+    The second comes ``second`` seconds after the first where that is given: a rate needs two rounds.
     A read that takes longer than ``timeout`` seconds is cancelled and counts as failed. ``read`` raises
     SourceError for what it foresees; anything else is reported by its type, so that no surprise ends a
     source. ``judge`` gives the health, reason and advice that a snapshot stands for, e.g. LIMITED.
     """
     failures = 0
-    pause = interval if second is None else min(second, interval)
+    now = asyncio.get_running_loop().time
+    pause = second
     while True:
         try:
             snapshot = await asyncio.wait_for(read(), timeout)
@@ -123,5 +134,5 @@ async def poll(
         if failures:
             await asyncio.sleep(backoff(failures, rng))
         else:
-            await asyncio.sleep(pause)
-            pause = interval
+            await asyncio.sleep(until_next_round(now(), interval) if pause is None else pause)
+            pause = None

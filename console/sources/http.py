@@ -8,7 +8,6 @@ credentials) is *reachable*, neither healthy nor down.
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from console.model.clock import Clock
 from console.model.http import HttpCheck, HttpSnapshot
 from console.model.redact import redact
 from console.model.text import clean
-from console.sources.base import Publisher, Reporter
+from console.sources.base import Publisher, Reporter, until_next_round
 from console.sources.proxy import environment_proxy
 from console.sources.wording import describe_failure, without_userinfo
 
@@ -80,11 +79,10 @@ def checking_session(**options: Any) -> aiohttp.ClientSession:
 class HttpSource:
     """All checks of the configuration, each in a task of its own, published together."""
 
-    def __init__(self, settings: tuple[HttpSettings, ...], clock: Clock, rng: random.Random) -> None:
+    def __init__(self, settings: tuple[HttpSettings, ...], clock: Clock) -> None:
         self.name = NAME
         self._settings = settings
         self._clock = clock
-        self._rng = rng
         self._results: dict[int, HttpCheck] = {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -110,8 +108,7 @@ class HttpSource:
             found = tuple(result for _, result in sorted(self._results.items()))
             publisher.publish(self.name, HttpSnapshot(self._clock.now().timestamp(), found))
             reporter.ok()
-            # A little jitter keeps many checks of one server from arriving together.
-            await asyncio.sleep(settings.interval * (0.95 + self._rng.random() / 10))
+            await asyncio.sleep(until_next_round(asyncio.get_running_loop().time(), settings.interval))
 
 
 async def check(settings: HttpSettings, session: aiohttp.ClientSession, clock: Clock) -> HttpCheck:

@@ -1,5 +1,4 @@
 import asyncio
-import random
 import ssl
 import subprocess
 from collections.abc import Callable
@@ -157,7 +156,7 @@ def test_one_hanging_check_delays_no_other() -> None:
             HttpSettings(name="fast", url=fast, interval=1),
         )
         kept = Kept()
-        source = HttpSource(settings, SystemClock(), random.Random(1))
+        source = HttpSource(settings, SystemClock())
         asyncio.run(run_until(source, kept, lambda kept: len(requests) >= 2))
         stall.release()
     assert [item.name for item in kept.snapshots[-1].checks] == ["fast"]
@@ -169,7 +168,7 @@ def test_checks_are_published_in_the_order_of_the_configuration() -> None:
     with scripted(reply(200)) as (url, _):
         settings = tuple(HttpSettings(name=name, url=url) for name in ("c", "a", "b"))
         kept = Kept()
-        source = HttpSource(settings, SystemClock(), random.Random(1))
+        source = HttpSource(settings, SystemClock())
         asyncio.run(
             run_until(source, kept, lambda kept: any(len(item.checks) == 3 for item in kept.snapshots))
         )

@@ -37,6 +37,8 @@ WIDE = (118, 34)
 _MESSAGE_SECONDS = 8.0
 _STALL = 10.0
 """Seconds between two ticks from which the terminal must have been stuck."""
+_AFTER_ROUND = 0.1
+"""Seconds from a whole second of the monotonic clock to the tick, which paints what the sources then read."""
 
 _LIVE_ONLY = ("ui.note", "ui.declare", "ui.actions")
 """Commands that write into the record or lead to a mitigation: a console that watches has none of them."""
@@ -94,7 +96,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         """Follow the board and the clock."""
         self._feed = Feed(asyncio.get_running_loop(), self.frame)
         self._unlisten = self.engine.board.listen(self._feed.poke)
-        self.set_interval(1.0, self._tick)
+        self.set_timer(_AFTER_ROUND + 1 - time.monotonic() % 1, self._start_ticking)
         self.lay_out()
         self.focus_pane(self.current)
         problems = list(self.keymap.problems)
@@ -135,6 +137,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._show_message()
         self._show_tabs()
 
+    def _start_ticking(self) -> None:
+        self.set_interval(1.0, self._tick)
+        self._tick()
+
     def _tick(self) -> None:
         gap = time.monotonic() - self._ticked
         self._ticked += gap
@@ -142,6 +148,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.say(f"The screen stood still for {gap:.0f} s; everything else went on.", "warn")
         if self._message is not None and self.engine.clock.monotonic() >= self._message[1]:
             self._message = None
+        if self._feed is not None:
+            self._feed.painted()
         self.frame(tick=True)
 
     # Layout
