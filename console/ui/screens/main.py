@@ -37,7 +37,7 @@ WIDE = (118, 34)
 _MESSAGE_SECONDS = 8.0
 _STALL = 10.0
 """Seconds between two ticks from which the terminal must have been stuck."""
-_AFTER_ROUND = 0.1
+_AFTER_ROUND = 0.08
 """Seconds from a whole second of the monotonic clock to the tick, which paints what the sources then read."""
 
 _LIVE_ONLY = ("ui.note", "ui.declare", "ui.actions")
@@ -94,7 +94,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Follow the board and the clock."""
-        self._feed = Feed(asyncio.get_running_loop(), self.frame)
+        self._feed = Feed(asyncio.get_running_loop(), self.frame, gather=1.5 * _AFTER_ROUND)
         self._unlisten = self.engine.board.listen(self._feed.poke)
         self.set_timer(_AFTER_ROUND + 1 - time.monotonic() % 1, self._start_ticking)
         self.lay_out()
