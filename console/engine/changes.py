@@ -10,6 +10,7 @@ import msgspec
 from console.model.kube import KubeSnapshot, Revision, Workload
 from console.model.symptoms.kube import change_words, revisions_of, subject
 from console.model.symptoms.words import names
+from console.model.table import changed
 from console.timeline.entry import Kind
 
 SETTLE = 3.0
@@ -68,9 +69,10 @@ class ChangeWatch:
         return found
 
     def _compare(self, last: KubeSnapshot, snapshot: KubeSnapshot, now: float) -> Iterator[Notice]:
-        for uid, workload in snapshot.workloads.items():
-            before = last.workloads.get(uid)
-            if before is workload or not _seen(workload):
+        uids = list(changed(last.workloads, snapshot.workloads))
+        for uid in uids:
+            workload, before = snapshot.workloads.get(uid), last.workloads.get(uid)
+            if workload is None or not _seen(workload):
                 continue
             if before is None:
                 if workload.created >= self._began - SETTLE:
@@ -90,8 +92,9 @@ class ChangeWatch:
             if before.paused != workload.paused:
                 text = f"rollout {'paused' if workload.paused else 'resumed'}"
                 yield self._notice(snapshot, workload, f"paused-{workload.generation}", text, now)
-        for uid, before in last.workloads.items():
-            if uid not in snapshot.workloads and _seen(before):
+        for uid in uids:
+            before = last.workloads.get(uid)
+            if before is not None and uid not in snapshot.workloads and _seen(before):
                 self._pending.pop(uid, None)
                 yield self._notice(snapshot, before, "deleted", "deleted", now)
 

@@ -50,9 +50,7 @@ def _pods_of(screen: MainScreen, source: str, row: Workload | Pod) -> list[Pod]:
     snapshot = screen.engine.board.snapshot(source)
     if not isinstance(snapshot, KubeSnapshot):
         return []
-    found = [
-        pod for pod in snapshot.pods.values() if pod.namespace == row.namespace and pod.workload == row.key
-    ]
+    found = snapshot.pods.members(row).values()
     return sorted(found, key=lambda pod: (not pod.sick, -pod.severity, pod.name))
 
 

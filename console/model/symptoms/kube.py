@@ -63,11 +63,12 @@ def change_words(before: Revision, after: Revision) -> list[str]:
 
 def _pods(source: str, snapshot: KubeSnapshot) -> Iterator[Finding]:
     groups: dict[tuple[str, str, str], list[Pod]] = {}
-    for pod in snapshot.pods.values():
-        if pod.sick:
-            symptom = _symptom(pod)
-            if symptom:
-                groups.setdefault((symptom, pod.namespace, pod.workload), []).append(pod)
+    for pod in snapshot.pods.sick.values():
+        symptom = _symptom(pod)
+        if symptom:
+            groups.setdefault((symptom, pod.namespace, pod.workload), []).append(pod)
+    if not groups:
+        return
     short = {(w.namespace, w.key) for w in snapshot.workloads.values() if _short(w)}
     for (symptom, namespace, workload), pods in groups.items():
         if symptom == "pods-not-ready" and (namespace, workload) in short:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import heapq
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any, ClassVar
 
 from console.model.kube import KubeSnapshot, Pod, Workload
 from console.model.plan import Target
 from console.ui.cells import Spans
 from console.ui.format import age, count, percent, plural, size
-from console.ui.panes.base import Pane, Selection, matches
+from console.ui.panes.base import Pane, Selection
+from console.ui.panes.podrows import PodRows, Rank, Row
 from console.ui.widgets.table import Column
 
 _KINDS = {"Deployment": "", "StatefulSet": "sts", "DaemonSet": "ds", "Job": "job", "CronJob": "cron"}
@@ -36,11 +39,11 @@ class PodsPane(Pane):
     def __init__(self, engine: Any) -> None:
         self._snapshots: dict[str, KubeSnapshot] = {}
         self._open: set[str] = set()
-        self._texts: dict[str, tuple[Any, str]] = {}
+        self._rows: dict[str, PodRows] = {}
         self._sick = 0
         self._total = 0
         self._pods = 0
-        self._several = False
+        self._several = (False, False)
         self.namespace = ""
         super().__init__(engine)
 
@@ -48,11 +51,12 @@ class PodsPane(Pane):
 
     def columns(self) -> Sequence[Column]:
         """The columns; what goes first on a narrow screen has the highest rank."""
-        namespace = (Column("NAMESPACE", 12, self._namespace_cell, rank=7),) if self._several else ()
+        clusters, namespaces = self._several
         return (
             Column("", 1, self._state_cell),
             Column("NAME", 20, self._name_cell, grow=2),
-            *namespace,
+            *((Column("CLUSTER", 10, self._cluster_cell),) if clusters else ()),
+            *((Column("NAMESPACE", 12, self._namespace_cell, rank=7),) if namespaces else ()),
             Column("READY", 7, self._ready_cell, right=True),
             Column("RST", 4, self._restarts_cell, rank=1, right=True),
             Column("AGE", 9, self._age_cell, rank=3, right=True),
@@ -76,79 +80,30 @@ class PodsPane(Pane):
     def read(self) -> None:
         """Sort and filter the workloads, and the pods of those that are open."""
         self.refresh_records()
-        keys: list[str] = []
-        self._sick = self._total = self._pods = 0
-        self._fit_namespaces()
+        self._rows = {source: self._rows.get(source) or PodRows(source) for source in self._snapshots}
+        rank = self._rank()
         for source, snapshot in self._snapshots.items():
-            keys.extend(self._keys_of(source, snapshot))
-        if len(self._texts) > 4 * (len(keys) + 1000):
-            self._texts.clear()
+            self._rows[source].take(snapshot, rank)
+        self._fit_columns()
+        counts = [rows.counts(self.namespace) for rows in self._rows.values()]
+        self._total, self._sick, self._pods = map(sum, zip(*counts, strict=True)) if counts else (0, 0, 0)
+        shown = [rows.blocks(self.namespace, self.filter, self._open) for rows in self._rows.values()]
+        keys: list[str] = []
+        # The sick of all clusters come first, not the sick of each.
+        for _, key, members in heapq.merge(*shown) if len(shown) > 1 else chain(*shown):
+            keys.append(key)
+            keys.extend(members)
         self.table.set_keys(keys)
 
-    def _keys_of(self, source: str, snapshot: KubeSnapshot) -> list[str]:
-        needle = self.filter
-        wanted = self.namespace
-        names = {(w.namespace, w.key): uid for uid, w in snapshot.workloads.items()}
-        members: dict[str, list[Pod]] = {}
-        loose: list[Pod] = []
-        for pod in snapshot.pods.values():
-            if wanted and pod.namespace != wanted:
-                continue
-            self._pods += 1
-            owner = names.get((pod.namespace, pod.workload))
-            if owner is None:
-                loose.append(pod)
-            elif needle or owner in self._open:
-                members.setdefault(owner, []).append(pod)
-        rank = self._rank()
-        rows: list[Workload | Pod] = [
-            workload for workload in snapshot.workloads.values() if not wanted or workload.namespace == wanted
-        ]
-        self._total += len(rows)
-        self._sick += sum(row.sick for row in rows) + sum(pod.sick for pod in loose)
-        rows.extend(loose)
-        rows.sort(key=rank)
-        keys: list[str] = []
-        for row in rows:
-            pods = members.get(row.uid, [])
-            if needle and not self._matches(row):
-                pods = [pod for pod in pods if self._matches(pod)]
-                if not pods:
-                    continue
-            elif row.uid not in self._open:
-                pods = []
-            keys.append(f"{source}|{row.uid}")
-            keys.extend(f"{source}|{pod.uid}" for pod in sorted(pods, key=rank))
-        return keys
-
-    def _fit_namespaces(self) -> None:
+    def _fit_columns(self) -> None:
         """A column that says the same in every row is left out."""
-        several = not self.namespace and len(self.namespaces()) > 1
+        several = (len(self._snapshots) > 1, not self.namespace and len(self.namespaces()) > 1)
         if several != self._several:
             self._several = several
             self.table.set_columns(self.columns())
 
-    def _matches(self, row: Workload | Pod) -> bool:
-        known = self._texts.get(row.uid)
-        if known is None or known[0] is not row:
-            reason = row.reason if isinstance(row, Pod) else row.kind
-            known = self._texts[row.uid] = (row, f"{row.name} {row.namespace} {reason} {row.why}".casefold())
-        return matches(known[1], self.filter)
-
-    def _rank(self) -> Callable[[Workload | Pod], tuple[Any, ...]]:
-        match self.sort:
-            case "name":
-                return lambda row: (row.name, row.namespace)
-            case "rst":
-                return lambda row: (-row.restarts, row.name)
-            case "age":
-                return lambda row: (-(_changed_at(row) or 0.0), row.name)
-            case "cpu":
-                return lambda row: (-(row.cpu or 0.0), row.name)
-            case "mem":
-                return lambda row: (-(row.memory or 0), row.name)
-            case _:
-                return lambda row: (not row.sick, -row.severity, not _moving(row), row.name, row.namespace)
+    def _rank(self) -> Rank:
+        return _RANKS.get(self.sort, _by_trouble)
 
     # The cells
 
@@ -173,6 +128,12 @@ class PodsPane(Pane):
         arrow = glyphs.open if row.uid in self._open else glyphs.closed
         kind = _KINDS.get(row.kind, row.kind.lower())
         return ((f"{arrow} ", "faint"), (row.name, role), (f" {kind}" if kind else "", "faint"))
+
+    def _cluster_cell(self, row: Workload | Pod) -> Spans:
+        for source, snapshot in self._snapshots.items():
+            if (snapshot.workloads.get(row.uid) or snapshot.pods.get(row.uid)) is row:
+                return ((source.partition(":")[2], "accent"),)
+        return ()
 
     def _namespace_cell(self, row: Workload | Pod) -> Spans:
         return ((row.namespace, "dim"),)
@@ -271,14 +232,7 @@ class PodsPane(Pane):
     def namespaces(self) -> tuple[str, ...]:
         """All namespaces that have rows."""
         return tuple(
-            sorted(
-                {
-                    workload.namespace
-                    for shot in self._snapshots.values()
-                    for workload in shot.workloads.values()
-                }
-                | {pod.namespace for shot in self._snapshots.values() for pod in shot.pods.values()}
-            )
+            sorted({name for rows in self._rows.values() for name, count in rows.namespaces.items() if count})
         )
 
     def extra_notice(self) -> Sequence[Spans]:
@@ -297,6 +251,19 @@ def _moving(row: Workload | Pod) -> bool:
 
 def _changed_at(row: Workload | Pod) -> float | None:
     return row.created if isinstance(row, Pod) else row.revision_at or row.created
+
+
+def _by_trouble(row: Row) -> tuple[Any, ...]:
+    return (not row.sick, -row.severity, not _moving(row), row.name, row.namespace)
+
+
+_RANKS: dict[str, Rank] = {
+    "name": lambda row: (row.name, row.namespace),
+    "rst": lambda row: (-row.restarts, row.name),
+    "age": lambda row: (-(_changed_at(row) or 0.0), row.name),
+    "cpu": lambda row: (-(row.cpu or 0.0), row.name),
+    "mem": lambda row: (-(row.memory or 0), row.name),
+}
 
 
 def _usage(used: float | None, limit: float | None, absolute: str, threshold: float) -> Spans:
