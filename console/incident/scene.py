@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import pairwise
 
 import msgspec
 
-from console.model.kube import KubeSnapshot, Revision, Workload, preferred_revision
+from console.model.kube import KubeSnapshot, Revision, Workload, WorkloadKey, preferred_revision
 from console.model.metrics import PrometheusSnapshot
 from console.model.plan import Target
 from console.model.signals import Signal
@@ -87,12 +87,12 @@ class Scene:
         found: dict[str, Found] = {}
         for signal in signals:
             for name in (signal.subject, *self._configured.get(signal.subject, ())):
-                found.update((item.workload.uid, item) for item in self._by_name.get(name, ()))
+                found.update((item.workload.uid, item) for item in self._called(name))
         return tuple(found.values())
 
     def releases(self, since: float) -> tuple[Release, ...]:
         """Changes that may have caused what began at ``since``: images first, then the latest."""
-        fitting = [item for item in self._releases if since - BEFORE <= item.at <= since + SLACK]
+        fitting = [item for item in self._releases_from(since - BEFORE) if item.at <= since + SLACK]
         return tuple(sorted(fitting, key=lambda item: (not item.image, -item.at)))
 
     @cached_property
@@ -106,29 +106,41 @@ class Scene:
         return configured
 
     @cached_property
-    def _by_name(self) -> dict[str, list[Found]]:
-        """Workloads by label, by ``kind/name`` and by bare name."""
-        found: dict[str, list[Found]] = {}
-        for item in self.workloads:
-            plain = f"{item.workload.kind.lower()}/{item.workload.name}"
-            for name in {item.label, plain, item.workload.name}:
-                found.setdefault(name, []).append(item)
+    def _by_name(self) -> dict[str, list[tuple[str, KubeSnapshot, Workload]]]:
+        """Workloads by their bare name: there may be thousands, of which a few are asked for."""
+        found: dict[str, list[tuple[str, KubeSnapshot, Workload]]] = {}
+        for source, snapshot in self.board.of_type(KubeSnapshot).items():
+            for workload in snapshot.workloads.values():
+                found.setdefault(workload.name, []).append((source, snapshot, workload))
         return found
 
-    @cached_property
-    def _releases(self) -> tuple[Release, ...]:
-        """The newest change of every workload that has revisions."""
-        revisions: dict[tuple[str, str, str], list[Revision]] = {}
+    def _called(self, name: str) -> Iterator[Found]:
+        """Workloads by label, by ``kind/name`` or by bare name."""
+        for source, snapshot, workload in self._by_name.get(name.rpartition("/")[2], ()):
+            label = subject(snapshot, workload.namespace, workload.key)
+            if name in (label, f"{workload.kind.lower()}/{workload.name}", workload.name):
+                yield Found(source, snapshot, workload, label)
+
+    def _releases_from(self, start: float) -> Iterator[Release]:
+        """The newest change, at ``start`` or later, of every workload that has revisions."""
         for source, snapshot in self.board.of_type(KubeSnapshot).items():
+            # The present revision is the latest of all, so nothing older is in force anywhere else.
+            young = {
+                (workload.namespace, workload.key): workload
+                for workload in snapshot.workloads.values()
+                if workload.revision_at is not None and workload.revision_at >= start
+            }
+            if not young:
+                continue
+            revisions: dict[WorkloadKey, list[Revision]] = {}
             for revision in snapshot.revisions.values():
-                revisions.setdefault((source, revision.namespace, revision.workload), []).append(revision)
-        found = []
-        for item in self.workloads:
-            own = revisions.get((item.source, item.workload.namespace, item.workload.key), [])
-            release = _release(item, tuple(sorted(own, key=lambda revision: -revision.number)))
-            if release is not None:
-                found.append(release)
-        return tuple(found)
+                if (key := (revision.namespace, revision.workload)) in young:
+                    revisions.setdefault(key, []).append(revision)
+            for key, known in revisions.items():
+                found = Found(source, snapshot, young[key], subject(snapshot, *key))
+                release = _release(found, tuple(sorted(known, key=lambda revision: -revision.number)))
+                if release is not None and release.at >= start:
+                    yield release
 
 
 def _release(found: Found, known: tuple[Revision, ...]) -> Release | None:
