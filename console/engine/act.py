@@ -27,7 +27,7 @@ from console.model.clock import Clock
 from console.model.plan import Option, Outcome, Plan, Progress, Target, Verdict
 from console.timeline.entry import Entry, Kind, TimelineError
 from console.timeline.folder import incident_folder
-from console.timeline.recorder import Recorder
+from console.timeline.recorder import Recorder, walk_entries
 
 if TYPE_CHECKING:
     from console.mitigations.base import Mitigation
@@ -251,7 +251,7 @@ class ActionRunner:
         closed: tuple[Measure, ...] = ()
         if outcome.status == "done":
             with contextlib.suppress(TimelineError):
-                closed = taken_back_by(plan, await asyncio.to_thread(self._all_entries))
+                closed = taken_back_by(plan, await asyncio.to_thread(self._ledger))
         for measure in closed:
             await self._record_late(
                 "ledger.closed", f"Taken back by {plan.title}", {"intent": intent.id}, measure.id
@@ -260,9 +260,15 @@ class ActionRunner:
             text, data = opening(plan, outcome)
             await self._record_late("ledger.opened", text, data, intent)
 
-    def _all_entries(self) -> list[Entry]:
-        timelines = dict.fromkeys((None, self._recorder.incident))
-        return [entry for incident in timelines for entry in self._recorder.entries(incident)]
+    def _ledger(self) -> list[Entry]:
+        """The entries of the ledger, of the standby record and of the incident."""
+        recorder = self._recorder
+        return [
+            entry
+            for incident in dict.fromkeys((None, recorder.incident))
+            for entry in walk_entries(recorder.state_dir, incident, recorder.spool)
+            if entry.kind.startswith("ledger.")
+        ]
 
     async def _refuse(self, run_id: str, plan: Plan, why: str, *, unrecorded: bool = False) -> Progress:
         outcome = Outcome("refused", why, unrecorded=unrecorded)

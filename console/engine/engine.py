@@ -213,4 +213,4 @@ class Engine:
         while True:
             if self._record.refresh():
                 self.board.touch("timeline")
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0 if self._record.behind else 0.25)

@@ -16,6 +16,7 @@ from typing import Any
 import platformdirs
 
 from console.config import APP, Config
+from console.engine import memory
 from console.engine.act import ActionRunner
 from console.engine.engine import Engine, Mode
 from console.engine.observer import Observer
@@ -31,8 +32,12 @@ _PROBE_EVERY = 10.0
 """Seconds between probes of the sinks."""
 _LOAD_AFTER = 3.0
 """Seconds after the start at which the mitigations are loaded: the first data comes first."""
+_RECOVER_AFTER = 1.0
+"""Seconds after the start at which actions without a result are looked for and reported."""
 _LED_TO_IT = timedelta(hours=1)
 """How far back the standby record is part of an incident's story."""
+_LOOKED_THROUGH = 5000
+"""Entries at the end of the standby record among which those of that time are looked for."""
 
 
 class RecordedTimeline(WatchedTimeline):
@@ -97,7 +102,8 @@ class RecordedTimeline(WatchedTimeline):
     def _open(self, label: str, title: str) -> None:
         """Declare, and take along what led to it: the changes and notes of the standby record's last hour."""
         since = format_time(self.clock.now() - _LED_TO_IT)
-        before = [entry for entry in self.entries if entry.kind in ("change", "note") and entry.ts >= since]
+        recent = (entry for entry in self.entries[-_LOOKED_THROUGH:] if entry.ts >= since)
+        before = [entry for entry in recent if entry.kind in ("change", "note")]
         declare(self.recorder, label, title, lead=self.recorder.identity.user, drill=self._drill)
         for entry in before:
             self.recorder.record(
@@ -121,7 +127,7 @@ def live_engine(config: Config, clock: Clock, state_dir: Path, *, read: Config |
     engine.attach(sessions.keep)
     runner = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir, sessions=sessions)
     engine.mitigator = runner
-    engine.attach(runner.recover)
+    engine.attach(lambda: _recover_later(runner))
 
     def record(
         kind: Kind,
@@ -133,17 +139,24 @@ def live_engine(config: Config, clock: Clock, state_dir: Path, *, read: Config |
     ) -> Entry:
         return timeline.recorder.record(kind, text, source=source, data=data, occurred_at=occurred_at)
 
-    observer = Observer(engine.board, record, clock, recent=lambda: timeline.entries)
+    observer = Observer(engine.board, record, clock, known=lambda: timeline.known)
     engine.attach(observer.run)
     engine.attach(timeline.keep_sinks_known)
     engine.attach(_load_mitigations)
     return engine
 
 
+async def _recover_later(runner: ActionRunner) -> None:
+    """Look for what other consoles left open, which reads the whole record, when it is on the screen."""
+    await asyncio.sleep(_RECOVER_AFTER)
+    await runner.recover()
+
+
 async def _load_mitigations() -> None:
     """Import what the first plan would otherwise have to wait for."""
     await asyncio.sleep(_LOAD_AFTER)
     await asyncio.to_thread(importlib.import_module, "console.mitigations.registry")
+    memory.set_aside()
 
 
 def _spool(state_dir: Path) -> Path:

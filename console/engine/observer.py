@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from console.engine.board import Board
 from console.engine.changes import ChangeWatch, Notice
 from console.engine.crash import save_crash
+from console.engine.known import Known
 from console.engine.scribe import Record, Scribe
 from console.incident.scenarios import suggest
 from console.model.clock import Clock
@@ -23,7 +24,7 @@ from console.model.signals import Signal, SignalsSnapshot, Suggestion, detect, r
 from console.model.source import Health, SourceStatus
 from console.model.symptoms.finding import Memory
 from console.model.symptoms.words import span
-from console.timeline.entry import Entry, TimelineError
+from console.timeline.entry import TimelineError
 
 NAME = "signals"
 """The board name of what it publishes."""
@@ -44,15 +45,15 @@ class Observer:
         board: Board,
         record: Record | None,
         clock: Clock,
-        recent: Callable[[], Sequence[Entry]] = lambda: (),
+        known: Callable[[], Known] = Known,
         rng: random.Random | None = None,
     ) -> None:
         self.signals: tuple[Signal, ...] = ()
         self.suggestions: tuple[Suggestion, ...] = ()
         self._board = board
         self._clock = clock
-        self._recent = recent
-        self._scribe = Scribe(record, clock, recent, rng) if record is not None else None
+        self._known = known
+        self._scribe = Scribe(record, clock, known, rng) if record is not None else None
         self._memory = Memory()
         self._watches: dict[str, ChangeWatch] = {}
         self._announced: dict[str, Signal] = {}
@@ -132,8 +133,7 @@ class Observer:
 
     def _announce(self, scribe: Scribe, now: float) -> None:
         """Notices for signals that began, got worse or ended. A new timeline begins with all there are."""
-        entries = self._recent()
-        timeline = entries[-1].incident if entries else None
+        timeline = self._known().timeline
         if timeline != self._timeline:
             self._timeline = timeline
             self._announced = {}

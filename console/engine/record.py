@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from console.engine.known import AUTOMATIC, Known
 from console.engine.ports import PlanError
-from console.incident.record import derive, open_incident
+from console.incident.record import derive, load, stored, tells, timeline_size
 from console.model.clock import Clock
-from console.timeline.entry import Entry, TimelineError, open_intents
-from console.timeline.folder import timeline_path
-from console.timeline.follow import Follower
+from console.timeline.entry import CLOSING, Entry, TimelineError
+from console.timeline.folder import incident_ids, timeline_path
+from console.timeline.follow import Batch, Follower
+from console.timeline.journal import Journal
 
 _LOOK_EVERY = 1.0
 """Seconds between looks for an incident that another console declared or resolved."""
+_AT_ONCE = 0.1
+"""Seconds for which a long record may be read before all else has its turn."""
 
 
 class IncidentView(msgspec.Struct, frozen=True):
@@ -37,10 +43,12 @@ class IncidentView(msgspec.Struct, frozen=True):
 class TimelineView(Protocol):
     """The record as a reader sees it; every property may be read from any thread."""
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     version: int
     incident: IncidentView | None
     open_intents: tuple[Entry, ...]
+    behind: bool
+    """Whether a long record is still being read; none of it is shown before its end is known."""
 
     @property
     def health(self) -> str:
@@ -62,13 +70,21 @@ class WatchedTimeline:
     def __init__(self, state_dir: Path, clock: Clock) -> None:
         self.state_dir = state_dir
         self.clock = clock
-        self.entries: tuple[Entry, ...] = ()
+        self.entries: Sequence[Entry] = ()
         self.version = 0
         self.incident: IncidentView | None = None
         self.open_intents: tuple[Entry, ...] = ()
+        self.known = Known()
+        self.behind = False
+        self._journal: Journal | None = None
+        self._intents: dict[str, Entry] = {}
+        self._answered: set[str | None] = set()
+        self._telling: list[Entry] = []
+        self._told = False
         self._incident_id: str | None = None
         self._follower = Follower(timeline_path(state_dir, None))
         self._looked = -_LOOK_EVERY
+        self._others: dict[str, tuple[int, bool]] = {}
         self._problem = ""
 
     @property
@@ -90,20 +106,31 @@ class WatchedTimeline:
         raise PlanError(f"watch mode cannot declare an incident (SEV{severity} {title[:40]}).")
 
     def refresh(self) -> bool:
-        """Read what is new; whether anything changed."""
+        """Read what is new, for a moment at most; whether anything changed. ``behind``: there is more."""
         before = (self.version, self.health, self.reason)
+        until = time.monotonic() + _AT_ONCE
         try:
             self._find_incident()
-            batch = self._follower.poll()
+            self._read_slice()
+            while self.behind and time.monotonic() < until:
+                self._read_slice()
         except TimelineError as error:
-            self._problem = str(error)
-            return (self.version, self.health, self.reason) != before
-        self._problem = "" if batch.restarted is None else f"The record changed under us: {batch.restarted}."
-        if batch.entries or batch.restarted:
-            kept = () if batch.restarted else self.entries
-            self.entries = (*kept, *batch.entries)
-            self._derive()
+            self._problem, self.behind = str(error), False
         return (self.version, self.health, self.reason) != before
+
+    def _read_slice(self) -> None:
+        batch = self._follower.poll()
+        if batch.restarted is not None:
+            self._problem = f"The record changed under us: {batch.restarted}."
+            self._begin()
+        elif not self.behind:
+            self._problem = ""
+        self._take(batch)
+        caught_up, self.version = self.behind and not batch.more, self.version + (batch.more > self.behind)
+        self.behind = batch.more
+        if not batch.more and (batch.entries or batch.restarted or caught_up):
+            self.entries = self._journal or ()
+            self._derive()
 
     def look_again(self) -> None:
         """Look for a new or resolved incident at the next refresh, whatever the time."""
@@ -111,25 +138,75 @@ class WatchedTimeline:
 
     def _find_incident(self) -> None:
         now = self.clock.monotonic()
-        if now - self._looked < _LOOK_EVERY:
+        if now - self._looked < _LOOK_EVERY or self.behind:
             return
         self._looked = now
-        record = open_incident(self.state_dir)
-        found = record.id if record else None
+        found = self._open_incident()
         if found != self._incident_id:
             self._incident_id = found
             self._follower.close()
             self._follower = Follower(timeline_path(self.state_dir, found))
+            self._begin()
             self.entries = ()
             self._derive()
 
+    def _open_incident(self) -> str | None:
+        """The incident that was declared last among those not resolved.
+
+        The one that is followed is known; of the others only those are read that have grown since.
+        """
+        for incident in reversed(incident_ids(self.state_dir)):
+            if incident == self._incident_id and self.incident is not None:
+                return incident
+            size = timeline_size(self.state_dir, incident)
+            known = self._others.get(incident)
+            if known is None or known[0] != size:
+                record = stored(self.state_dir, incident)
+                if incident == self._incident_id or record is None or not record.open:
+                    record = load(self.state_dir, incident)
+                known = self._others[incident] = (size, record is not None and record.open)
+            if known[1]:
+                return incident
+        return None
+
+    def _begin(self) -> None:
+        """Forget what was read: it is another record now."""
+        self._journal = None
+        self.known = Known()
+        self._intents, self._answered, self._telling = {}, set(), []
+        self._told = True
+
+    def _take(self, batch: Batch) -> None:
+        if not batch.entries:
+            return
+        if self._journal is None:
+            self._journal = self._follower.journal()
+        self._journal.extend(batch.places)
+        self.known.timeline = batch.entries[-1].incident
+        for entry in batch.entries:
+            if entry.kind in AUTOMATIC:
+                self.known.take(entry)
+            elif tells(entry):
+                self._telling.append(entry)
+                self._told = True
+            elif entry.kind == "action.intent":
+                self._intents[entry.id] = entry
+            elif entry.kind in CLOSING:
+                self._answered.add(entry.ref)
+
     def _unanswered(self) -> tuple[Entry, ...]:
-        return tuple(open_intents(self.entries))
+        return tuple(entry for key, entry in self._intents.items() if key not in self._answered)
 
     def _derive(self) -> None:
         self.open_intents = self._unanswered()
+        if self._told:
+            self._told = False
+            self._derive_incident()
+        self.version += 1
+
+    def _derive_incident(self) -> None:
         self.incident = None
-        record = derive(self._incident_id, self.entries) if self._incident_id else None
+        record = derive(self._incident_id, self._telling) if self._incident_id else None
         if record is not None and record.open:
             digits = re.search(r"\d", record.severity)
             self.incident = IncidentView(
@@ -143,4 +220,3 @@ class WatchedTimeline:
             )
         elif record is not None:
             self.look_again()
-        self.version += 1

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from console.engine.changes import Notice
+from console.engine.known import Known
 from console.model.clock import Clock
 from console.timeline.entry import Entry, Kind, Source, TimelineError
 
@@ -52,12 +53,12 @@ class Scribe:
         self,
         record: Record,
         clock: Clock,
-        recent: Callable[[], Sequence[Entry]],
+        known: Callable[[], Known],
         rng: random.Random | None = None,
     ) -> None:
         self._record = record
         self._clock = clock
-        self._recent = recent
+        self._memory = known
         self._rng = rng or random.Random()
         self._waiting: deque[Notice] = deque()
         self._lost = 0
@@ -79,13 +80,11 @@ class Scribe:
 
     def phase(self, key: str) -> str:
         """The latest phase that the timeline knows of ``key``, or "" when it is unknown or long ago."""
-        now = self._clock.now().timestamp()
-        for entry in reversed(self._recent()):
-            phase = _phases(entry).get(key)
-            if phase:
-                fresh = now - datetime.fromisoformat(entry.ts).timestamp() < OPEN_FOR
-                return phase if fresh else ""
-        return ""
+        phase, at = self._memory().latest(key)
+        if not phase:
+            return ""
+        age = self._clock.now().timestamp() - datetime.fromisoformat(at).timestamp()
+        return phase if age < OPEN_FOR else ""
 
     async def write(self) -> None:
         """Write what waits and is not in the timeline yet.
@@ -122,15 +121,15 @@ class Scribe:
 
     def _delay(self) -> float:
         """No wait for the console that writes, some for the others, a random one while nobody does yet."""
-        for entry in reversed(self._recent()):
-            if _phases(entry):
-                return 0.0 if entry.session == self._session else FOLLOWER_DELAY
+        writer = self._memory().writer
+        if writer:
+            return 0.0 if writer == self._session else FOLLOWER_DELAY
         return self._rng.random()
 
     def _known(self, notice: Notice) -> bool:
         if notice.kind == "signal":  # begins and ends again and again: only the latest phase tells
             return self.phase(notice.key) == notice.phase
-        return any(_phases(entry).get(notice.key) == notice.phase for entry in reversed(self._recent()))
+        return self._memory().has(notice.key, notice.phase)
 
     def _room(self, kind: Kind) -> bool:
         now = self._clock.monotonic()
@@ -167,14 +166,3 @@ _PLURAL = {"change": "changes", "signal entry": "signal entries"}
 
 def _data(notice: Notice) -> dict[str, Any]:
     return {"key": notice.key, "phase": notice.phase, **notice.data}
-
-
-def _phases(entry: Entry) -> Mapping[str, str]:
-    """What an automatic entry says: key -> phase; nothing for entries of people."""
-    if entry.kind not in ("signal", "change"):
-        return {}
-    phases = entry.data.get("phases")
-    if isinstance(phases, dict):
-        return phases
-    key, phase = entry.data.get("key"), entry.data.get("phase")
-    return {key: phase} if isinstance(key, str) and isinstance(phase, str) else {}

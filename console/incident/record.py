@@ -15,7 +15,7 @@ import msgspec
 
 from console.timeline.corrected import corrected
 from console.timeline.entry import Entry, TimelineError
-from console.timeline.file import FILE_MODE, failure, make_folder
+from console.timeline.file import FILE_MODE, failure, make_folder, walk
 from console.timeline.folder import (
     incident_folder,
     incident_ids,
@@ -23,7 +23,7 @@ from console.timeline.folder import (
     spool_path,
     timeline_path,
 )
-from console.timeline.recorder import Recorder, read_entries
+from console.timeline.recorder import Recorder, walk_entries
 
 
 class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,17 +53,27 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.status != "resolved"
 
 
+def tells(entry: Entry) -> bool:
+    """Whether an entry bears on the record: it is about the incident as such, or may correct one that is."""
+    return entry.kind.startswith("incident.") or entry.kind == "correction"
+
+
 def derive(incident: str, entries: Iterable[Entry], covers: int = 0) -> IncidentRecord | None:
     """Derive the record from a timeline, corrections applied; None when no entry declares the incident."""
-    everything = list(entries)
+    count = 0
+    telling: list[Entry] = []
+    for entry in entries:
+        count += 1
+        if tells(entry):
+            telling.append(entry)
     record: IncidentRecord | None = None
     # What an entry changes counts in the order of recording; corrections may move it in time.
-    for entry in sorted((row.entry for row in corrected(everything)), key=lambda e: (e.ts, e.seq)):
+    for entry in sorted((row.entry for row in corrected(telling)), key=lambda e: (e.ts, e.seq)):
         record = _declared(incident, entry) if record is None else _changed(record, entry)
     if record is None:
         return None
-    drill = any(e.kind == "incident.declared" and e.data.get("drill") is True for e in everything)
-    return msgspec.structs.replace(record, drill=drill, entries=len(everything), covers=covers)
+    drill = any(e.kind == "incident.declared" and e.data.get("drill") is True for e in telling)
+    return msgspec.structs.replace(record, drill=drill, entries=count, covers=covers)
 
 
 def _declared(incident: str, entry: Entry) -> IncidentRecord | None:
@@ -110,19 +120,48 @@ def _word(data: dict[str, Any], key: str) -> str:
 
 
 def load(state_dir: Path, incident: str, spool: Path | None = None) -> IncidentRecord | None:
-    """Return the record of an incident, from `incident.json` when that is up to date; None if undeclared.
+    """Return the record of an incident; None if undeclared. `incident.json` stands while nothing bears on it.
 
     Raise TimelineError when the timeline cannot be read.
     """
-    covers = _size(timeline_path(state_dir, incident))
+    path = timeline_path(state_dir, incident)
+    covers = timeline_size(state_dir, incident)
     if spool is None or not spool_path(spool, incident).exists():
-        try:
-            cached = msgspec.json.decode(_json_path(state_dir, incident).read_bytes(), type=IncidentRecord)
-        except (OSError, msgspec.MsgspecError):
-            cached = None
-        if cached is not None and cached.covers == covers > 0 and cached.id == incident:
-            return cached
-    return derive(incident, read_entries(state_dir, incident, spool), covers)
+        cached = stored(state_dir, incident)
+        fresh = _since(path, cached.covers, covers) if cached is not None else None
+        if cached is not None and fresh is not None:
+            return msgspec.structs.replace(cached, entries=cached.entries + fresh, covers=covers)
+    return derive(incident, walk_entries(state_dir, incident, spool), covers)
+
+
+def stored(state_dir: Path, incident: str) -> IncidentRecord | None:
+    """Return `incident.json` as it is, up to date or not; None when there is none that can be read."""
+    try:
+        found = msgspec.json.decode(_json_path(state_dir, incident).read_bytes(), type=IncidentRecord)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return found if found.id == incident else None
+
+
+def _since(path: Path, covered: int, size: int) -> int | None:
+    """How many entries a timeline has beyond what was covered; None when they may change the record."""
+    if not 0 < covered <= size:
+        return None
+    if covered == size:
+        return 0
+    try:
+        with path.open("rb") as file:
+            file.seek(covered - 1)
+            if file.read(1) != b"\n":  # it was covered while another console wrote that line
+                return None
+    except OSError:
+        return None
+    count = 0
+    for entry in walk(path, covered):
+        if not isinstance(entry, Entry) or tells(entry):
+            return None
+        count += 1
+    return count
 
 
 def list_incidents(state_dir: Path, spool: Path | None = None) -> list[IncidentRecord]:
@@ -142,8 +181,8 @@ def open_incident(state_dir: Path, spool: Path | None = None) -> IncidentRecord 
 
 def refresh(state_dir: Path, incident: str, spool: Path | None = None) -> IncidentRecord | None:
     """Derive the record anew and write `incident.json`; a copy that cannot be written is no failure."""
-    covers = _size(timeline_path(state_dir, incident))
-    record = derive(incident, read_entries(state_dir, incident, spool), covers)
+    covers = timeline_size(state_dir, incident)
+    record = derive(incident, walk_entries(state_dir, incident, spool), covers)
     if record is not None:
         with contextlib.suppress(OSError):
             _write_json(_json_path(state_dir, incident), record)
@@ -261,9 +300,10 @@ def _json_path(state_dir: Path, incident: str) -> Path:
     return incident_folder(state_dir, incident) / "incident.json"
 
 
-def _size(path: Path) -> int:
+def timeline_size(state_dir: Path, incident: str) -> int:
+    """Return the bytes of an incident's timeline, 0 while there is none."""
     try:
-        return path.stat().st_size
+        return timeline_path(state_dir, incident).stat().st_size
     except OSError:
         return 0
 

@@ -6,7 +6,7 @@ JSON demands. The hash of an entry is the SHA-256, in lower-case hexadecimal, of
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
@@ -40,6 +40,8 @@ Kind = Literal[
     "evidence",
     "correction",
 ]
+CLOSING: frozenset[Kind] = frozenset(("action.result", "action.refused", "action.cancelled"))
+"""Kinds that answer an intent."""
 Source = Literal["operator", "console", "system"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
@@ -48,7 +50,7 @@ class TimelineError(Exception):
     """The timeline cannot be read or written. The message is a sentence for the screen."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One line of a timeline.
 
     `ts` is when it was recorded and `occurred_at` when it happened, both as `format_time` writes them.
@@ -137,8 +139,13 @@ def decode_sound(line: bytes) -> Entry:
     return entry
 
 
-def open_intents(entries: "list[Entry] | tuple[Entry, ...]") -> list[Entry]:
+def open_intents(entries: Iterable[Entry]) -> list[Entry]:
     """Return the intents without a result: the console ended in between, the outcome is unknown."""
-    closing = {"action.result", "action.refused", "action.cancelled"}
-    answered = {entry.ref for entry in entries if entry.kind in closing}
-    return [entry for entry in entries if entry.kind == "action.intent" and entry.id not in answered]
+    intents: list[Entry] = []
+    answered: set[str | None] = set()
+    for entry in entries:
+        if entry.kind == "action.intent":
+            intents.append(entry)
+        elif entry.kind in CLOSING:
+            answered.add(entry.ref)
+    return [entry for entry in intents if entry.id not in answered]

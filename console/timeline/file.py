@@ -5,12 +5,12 @@ the line in one call on an O_APPEND descriptor and syncs it to the disk. A torn 
 disk in the middle of a write) stays as evidence; the next append closes it with a newline.
 """
 
-import contextlib
 import errno
 import fcntl
 import os
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -122,26 +122,38 @@ def read_timeline(path: Path) -> Loaded:
 
     Hashes are not checked here (see `console.timeline.chain`). Raise TimelineError when it cannot be read.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return Loaded()
-    except OSError as error:
-        raise failure(path, "read", error) from error
     entries: list[Entry] = []
     bad: list[BadLine] = []
-    lines = data.split(b"\n")
-    last = lines.pop()
-    for number, line in enumerate(lines, 1):
-        try:
-            entries.append(decode(line))
-        except ValueError as error:
-            bad.append(BadLine(number, str(error)))
-    if last:
-        bad.append(BadLine(len(lines) + 1, "it is torn: it does not end in a newline", torn=True))
-        with contextlib.suppress(ValueError):
-            entries.append(decode_sound(last))
+    for found in walk(path):
+        if isinstance(found, Entry):
+            entries.append(found)
+        else:
+            bad.append(found)
     return Loaded(tuple(entries), tuple(bad))
+
+
+def walk(path: Path, start: int = 0) -> Iterator[Entry | BadLine]:
+    """Yield what a file holds, line by line from the byte `start` on; it may be of any length.
+
+    Like `read_timeline`: hashes are not checked but for a torn last line, which is reported and, when it is
+    sound, an entry as well. A missing file is empty. Raise TimelineError when it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            for number, line in enumerate(file, 1):
+                complete = line.endswith(b"\n")
+                if not complete:
+                    yield BadLine(number, "it is torn: it does not end in a newline", torn=True)
+                try:
+                    yield decode(line) if complete else decode_sound(line)
+                except ValueError as error:
+                    if complete:
+                        yield BadLine(number, str(error))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failure(path, "read", error) from error
 
 
 class TimelineFile:

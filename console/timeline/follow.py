@@ -7,22 +7,29 @@ import msgspec
 
 from console.timeline.entry import BadLine, Entry, decode
 from console.timeline.file import failure
+from console.timeline.journal import Journal
+
+_SLICE = 1024 * 1024
+"""Bytes that one poll takes in at most, unless a single line is longer."""
 
 
 class Batch(msgspec.Struct, frozen=True):
     """What one poll brought.
 
-    `restarted` is None, or the sentence that says why the file is read from its beginning again (it was
-    replaced, or cut shorter); then `entries` holds the new file from the start and what was known of the
-    old one is to be dropped. `torn` tells that the file ends in the middle of a line right now, `missing`
-    that there is no file of that name.
+    `places` are the first byte of each entry and the one behind its last. `restarted` is None, or the
+    sentence that says why the file is read from its beginning again (it was replaced, or cut shorter); then
+    `entries` begins with the start of the new file and what was known of the old one is to be dropped.
+    `torn` tells that the file ends in the middle of a line right now, `missing` that there is no file of
+    that name, `more` that another poll would bring more at once: a long file comes in slices.
     """
 
     entries: tuple[Entry, ...] = ()
+    places: tuple[tuple[int, int], ...] = ()
     bad: tuple[BadLine, ...] = ()
     restarted: str | None = None
     torn: bool = False
     missing: bool = False
+    more: bool = False
 
 
 class Follower:
@@ -45,6 +52,12 @@ class Follower:
         except OSError as error:
             self.close()
             raise failure(self.path, "read", error) from error
+
+    def journal(self) -> Journal:
+        """An empty journal of the file that is followed; ValueError before there is one."""
+        if self._descriptor < 0:
+            raise ValueError("No file is followed yet.")
+        return Journal(self._descriptor)
 
     def close(self) -> None:
         """Let go of the file; a later poll begins at its start."""
@@ -78,21 +91,36 @@ class Follower:
         size = os.fstat(self._descriptor).st_size
         if size == self._size:
             return Batch(torn=size > self._offset)
-        data = bytearray()
-        while self._offset + len(data) < size:
-            block = os.pread(self._descriptor, size - self._offset - len(data), self._offset + len(data))
-            if not block:
-                break
-            data += block
-        self._size = self._offset + len(data)
+        data = self._read_slice(size)
         entries: list[Entry] = []
+        places: list[tuple[int, int]] = []
         bad: list[BadLine] = []
         *lines, rest = bytes(data).split(b"\n")
+        at = self._offset
         for line in lines:
             self._line += 1
             try:
                 entries.append(decode(line))
+                places.append((at, at + len(line)))
             except ValueError as error:
                 bad.append(BadLine(self._line, str(error)))
-        self._offset += len(data) - len(rest)
-        return Batch(tuple(entries), tuple(bad), torn=bool(rest))
+            at += len(line) + 1
+        self._size = self._offset + len(data)
+        self._offset = at
+        more = self._size < size
+        if more:
+            self._size = at
+        return Batch(tuple(entries), tuple(places), tuple(bad), torn=bool(rest) and not more, more=more)
+
+    def _read_slice(self, size: int) -> bytearray:
+        """What is new, up to a slice that holds the end of a line."""
+        data = bytearray()
+        while self._offset + len(data) < size:
+            if len(data) >= _SLICE and b"\n" in data:
+                break
+            wanted = min(_SLICE, size - self._offset - len(data))
+            block = os.pread(self._descriptor, wanted, self._offset + len(data))
+            if not block:
+                break
+            data += block
+        return data

@@ -6,7 +6,7 @@ Whoever acts records the intent first and acts only when `record` returned. When
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ import msgspec
 from console.model.clock import Clock
 from console.model.text import clean
 from console.timeline.entry import Entry, Kind, Source, TimelineError, format_time, open_intents, parse_time
-from console.timeline.file import TimelineFile, read_timeline, remote_file_system
+from console.timeline.file import TimelineFile, read_timeline, remote_file_system, walk
 from console.timeline.folder import incident_ids, spool_path, timeline_path
 from console.timeline.identity import Identity, current_identity
 from console.timeline.spool import bring_home
@@ -159,7 +159,7 @@ class Recorder:
 
     def entries(self, incident: str | None = None) -> list[Entry]:
         """Return the entries of a timeline (None: the standby record), with those waiting in the spool."""
-        return read_entries(self.state_dir, incident, self.spool)
+        return list(walk_entries(self.state_dir, incident, self.spool))
 
     def open_intents(self) -> list[Entry]:
         """Return the intents without result in the standby record and the current incident, oldest first.
@@ -168,13 +168,14 @@ class Recorder:
         that is recorded for one of them goes to the timeline of its intent.
         """
         with self._lock:
-            entries: list[Entry] = []
-            for incident in dict.fromkeys((None, self._incident)):
-                for entry in self.entries(incident):
-                    entries.append(entry)
-                    if entry.kind == "action.intent":
-                        self._homes[entry.id] = incident
-            return sorted(open_intents(entries), key=lambda entry: entry.id)
+            return sorted(open_intents(self._walk_with_homes()), key=lambda entry: entry.id)
+
+    def _walk_with_homes(self) -> Iterator[Entry]:
+        for incident in dict.fromkeys((None, self._incident)):
+            for entry in walk_entries(self.state_dir, incident, self.spool):
+                if entry.kind == "action.intent":
+                    self._homes[entry.id] = incident
+                yield entry
 
     def _draft(
         self,
@@ -257,18 +258,20 @@ class Recorder:
         return self._files.setdefault(path, TimelineFile(path, self._lock_timeout))
 
 
-def read_entries(state_dir: Path, incident: str | None, spool: Path | None = None) -> list[Entry]:
-    """Return the entries of a timeline followed by those that wait for it in the spool, each once.
+def walk_entries(state_dir: Path, incident: str | None, spool: Path | None = None) -> Iterator[Entry]:
+    """Yield the entries of a timeline followed by those that wait for it in the spool, each once.
 
     When the timeline cannot be read, what waits in the spool is all there is; with nothing there either,
     raise TimelineError.
     """
     waiting = read_timeline(spool_path(spool, incident)).entries if spool is not None else ()
+    missing = {entry.id for entry in waiting}
     try:
-        entries = list(read_timeline(timeline_path(state_dir, incident)).entries)
+        for entry in walk(timeline_path(state_dir, incident)):
+            if isinstance(entry, Entry):
+                missing.discard(entry.id)
+                yield entry
     except TimelineError:
         if not waiting:
             raise
-        entries = []
-    known = {entry.id for entry in entries}
-    return entries + [entry for entry in waiting if entry.id not in known]
+    yield from (entry for entry in waiting if entry.id in missing)

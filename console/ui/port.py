@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -58,8 +58,13 @@ class TimelineView(Protocol):
     """The record as the screen reads it; every property is safe to read from any thread."""
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
-        """All entries of the open incident, or of the standby file."""
+    def entries(self) -> Sequence[Entry]:
+        """All entries of the open incident, or of the standby file; grows, or is replaced by another."""
+        ...
+
+    @property
+    def behind(self) -> bool:
+        """Whether a long record is still being read; none of it is shown before its end is known."""
         ...
 
     @property

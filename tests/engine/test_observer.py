@@ -60,7 +60,7 @@ class Console:
         self.timeline = WatchedTimeline(folder, clock)
         self.recorder = Recorder(folder, clock, Identity("ann", "host", session))
         self.observer = Observer(
-            self.board, self.record, clock, recent=lambda: self.timeline.entries, rng=AtOnce()
+            self.board, self.record, clock, known=lambda: self.timeline.known, rng=AtOnce()
         )
         self.refusing = False
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from console.engine import record
 from console.engine.ports import PlanError
 from console.engine.record import WatchedTimeline
 from console.incident.record import declare, resolve
 from console.model.clock import ManualClock
+from console.timeline import follow
 from console.timeline.recorder import Recorder
 
 
@@ -77,6 +79,54 @@ def test_a_record_that_is_replaced_is_reported_and_read_anew(tmp_path: Path, clo
     assert watched.refresh()
     assert [entry.text for entry in watched.entries] == ["two"]
     assert "replaced" in watched.reason
+
+
+def test_a_long_record_is_shown_when_its_end_is_known(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "_SLICE", 2000)
+    monkeypatch.setattr(record, "_AT_ONCE", 0.0)
+    recorder, watched = Recorder(tmp_path, clock), WatchedTimeline(tmp_path, clock)
+    declare(recorder, "SEV1", "checkout fails")
+    intent = recorder.record("action.intent", "restart shop")
+    for number in range(30):
+        recorder.record("note", f"note {number}")
+    calls = 0
+    watched.refresh()
+    assert (watched.behind, len(watched.entries), severity(watched)) == (True, 0, None)
+    while watched.behind:
+        assert watched.refresh() is not watched.behind
+        calls += 1
+    assert calls > 3
+    assert [entry.text for entry in watched.entries][2:] == [f"note {number}" for number in range(30)]
+    assert severity(watched) == 1
+    assert [entry.id for entry in watched.open_intents] == [intent.id]
+
+
+def test_looking_for_another_incident_reads_none_again(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, watched = Recorder(tmp_path, clock), WatchedTimeline(tmp_path, clock)
+    old = declare(recorder, "SEV3", "over").id
+    resolve(recorder)
+    recorder.attach(old)
+    recorder.record("note", "written afterwards")
+    declare(recorder, "SEV1", "now")
+    watched.refresh()
+    assert watched.incident is not None and watched.incident.title == "now"
+    read: list[str] = []
+    monkeypatch.setattr(record, "load", lambda folder, incident: read.append(incident))
+    for number in range(3):
+        recorder.record("note", f"{number}")
+        clock.advance(2)
+        assert watched.refresh()
+    assert read == []
+    monkeypatch.undo()
+    resolve(recorder)
+    watched.refresh()
+    clock.advance(2)
+    watched.refresh()
+    assert (severity(watched), len(watched.entries)) == (None, 0)
 
 
 def test_watching_writes_nothing(tmp_path: Path, clock: ManualClock) -> None:

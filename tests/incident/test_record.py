@@ -128,6 +128,34 @@ def test_incident_json_is_a_copy_that_can_be_made_again(tmp_path: Path) -> None:
     assert not [path for path in copy.parent.iterdir() if path.name.startswith(".")]
 
 
+def test_entries_that_tell_nothing_of_the_incident_leave_its_copy_valid(tmp_path: Path) -> None:
+    recorder = new_recorder(tmp_path)
+    record = declare(recorder, "SEV2", "x")
+    copy = incident_folder(tmp_path, record.id) / "incident.json"
+    copy.write_text(copy.read_text().replace('"x"', '"of the copy"'))
+    for number in range(3):
+        recorder.record("note", f"{number}")
+    found = load(tmp_path, record.id)
+    assert found is not None
+    assert (found.title, found.entries) == ("of the copy", 4)
+    recorder.record("incident.status", "y", data={"status": "monitoring"})
+    found = load(tmp_path, record.id)
+    assert found is not None
+    assert (found.title, found.status, found.entries) == ("x", "monitoring", 5)
+
+
+def test_a_copy_made_in_the_middle_of_a_line_is_not_used(tmp_path: Path) -> None:
+    recorder = new_recorder(tmp_path)
+    record = declare(recorder, "SEV2", "x")
+    copy = incident_folder(tmp_path, record.id) / "incident.json"
+    covers = json.loads(copy.read_text())["covers"]
+    recorder.record("incident.severity", "worse", data={"severity": "SEV1"})
+    copy.write_text(copy.read_text().replace(f'"covers": {covers}', f'"covers": {covers + 20}'))
+    found = load(tmp_path, record.id)
+    assert found is not None
+    assert found.severity == "SEV1"
+
+
 def test_a_drill_is_marked_for_ever(tmp_path: Path) -> None:
     recorder = new_recorder(tmp_path)
     record = declare(recorder, "SEV1", "practice", drill=True)

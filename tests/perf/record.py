@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyte
 
+from console.incident.record import refresh
 from console.model.clock import SystemClock
 from console.timeline.entry import GENESIS, Entry, Kind, encode, format_time, seal
 from console.timeline.folder import timeline_path
@@ -28,6 +29,7 @@ _WRITERS, _APPENDS = 8, 100
 _WRITER = f"""
 import sys
 from pathlib import Path
+from console.incident.record import refresh
 from console.model.clock import SystemClock
 from console.timeline.recorder import Recorder
 recorder = Recorder(Path(sys.argv[1]), SystemClock(), lock_timeout=60)
@@ -39,6 +41,7 @@ for number in range({_APPENDS}):
 """
 _ENTRIES = 100_000
 _INCIDENT = "INC-20260301-1"
+_BEGAN = datetime.now(UTC) - timedelta(seconds=_ENTRIES * 0.2)
 _NEWEST = "the newest of all entries"
 _PAGE_DOWN, _HOME, _END, _ZOOM, _SLASH, _BACKSPACE = b"\x1b[6~", b"\x1b[H", b"\x1b[F", b"z", b"/", b"\x7f"
 _PANE = b"7"
@@ -78,7 +81,9 @@ def appending(stage: Stage) -> list[Figure]:
 def long_record(stage: Stage) -> list[Figure]:
     """An open incident with a hundred thousand entries, on the screen and on the command line."""
     state = stage.home / "long-record"
-    _write(timeline_path(state, _INCIDENT))
+    _write(timeline_path(state, _INCIDENT), 1)
+    refresh(state, _INCIDENT)  # as its declaration leaves it
+    _write(timeline_path(state, _INCIDENT), _ENTRIES)
     config = stage.home / "one-check.toml"
     config.write_text(_ONE_CHECK)
     figures = _opened(config, stage, state)
@@ -199,15 +204,15 @@ _KINDS: tuple[tuple[Kind, int], ...] = (
 )
 
 
-def _write(path: Path) -> None:
-    """An incident's timeline as consoles write it, sealed and chained, without waiting for the disk."""
-    path.parent.mkdir(parents=True, mode=0o750)
+def _write(path: Path, count: int) -> None:
+    """The first entries of an incident as consoles write them, sealed and chained, but not synced."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     rng = random.Random(3)
     kinds, weights = zip(*_KINDS, strict=True)
-    began = datetime.now(UTC) - timedelta(seconds=_ENTRIES * 0.2)
+    began = _BEGAN
     last, previous = "", GENESIS
     with path.open("wb") as file:
-        for number in range(_ENTRIES):
+        for number in range(count):
             at = began + timedelta(seconds=number * 0.2)
             last = new_ulid(int(at.timestamp() * 1000), last)
             kind: Kind = rng.choices(kinds, weights)[0]

@@ -12,7 +12,7 @@ from console.timeline.chain import verify
 from console.timeline.entry import Entry, TimelineError
 from console.timeline.file import TimelineFile, read_timeline
 from console.timeline.identity import Identity, current_identity
-from console.timeline.recorder import Recorder, read_entries
+from console.timeline.recorder import Recorder, walk_entries
 from tests.timeline.helpers import ALICE, START, new_recorder
 
 INC = "INC-20260301-1"
@@ -202,7 +202,7 @@ def test_the_spool_takes_over_and_its_entries_go_home(tmp_path: Path) -> None:
     assert "cannot be written" in recorder.health.reason
     assert [entry.text for entry in read_timeline(spool / "standby.jsonl").entries][1] == "meanwhile"
     unblock(state_dir)
-    assert [entry.text for entry in read_entries(state_dir, None, spool)][-1] == "meanwhile"
+    assert [entry.text for entry in walk_entries(state_dir, None, spool)][-1] == "meanwhile"
     result = recorder.record("action.result", "done", ref=intent.id)
     assert light(recorder) == "ok"
     entries = read_timeline(state_dir / "standby.jsonl").entries

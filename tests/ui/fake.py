@@ -38,6 +38,7 @@ class FakeIncident(msgspec.Struct):
 class FakeTimeline:
     def __init__(self) -> None:
         self.entries: tuple[Entry, ...] = ()
+        self.behind = False
         self.version = 0
         self.health = "ok"
         self.reason = ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
@@ -102,5 +103,69 @@ def test_sideways() -> None:
         assert seen(lines)[0].startswith("6789")
         await pilot.press("left")
         assert seen(lines)[0].startswith("0123")
+
+    run(script)
+
+
+class Kept(Sequence[str]):
+    """Lines that somebody else keeps and lets grow; each access makes a new object."""
+
+    def __init__(self, count: int) -> None:
+        self.size = count
+        self.read = 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < self.size:
+            raise IndexError(index)
+        self.read += 1
+        return f"line {index}"
+
+
+def test_a_sequence_that_grows_is_read_where_it_is_seen() -> None:
+    async def script(lines: LineView, pilot: Pilot[None]) -> None:
+        kept = Kept(200_000)
+        lines.show(kept)
+        assert seen(lines)[-1] == "line 199999" and kept.read < 100 and lines.held == 200_000
+        kept.size += 3
+        lines.show(kept)
+        assert seen(lines)[-1] == "line 200002" and lines.forgotten == 0
+        await pilot.press("home")
+        assert seen(lines)[0] == "line 0"
+        kept.size += 2
+        lines.show(kept)
+        assert seen(lines)[0] == "line 0" and lines.waiting == 2
+        lines.show(Kept(2))
+        assert seen(lines)[:3] == ["line 0", "line 1", ""]
+
+    run(script)
+
+
+def test_a_filter_over_many_lines_begins_at_the_end_and_keeps_the_place() -> None:
+    async def done(lines: LineView, pilot: Pilot[None]) -> None:
+        while lines._unfiltered:
+            await pilot.pause(0.01)
+
+    async def script(lines: LineView, pilot: Pilot[None]) -> None:
+        kept = Kept(10_000)
+        lines.show(kept)
+        lines.set_filter(lambda text: text.endswith("00"))
+        assert 0 < lines.total < 100 and seen(lines)[-1] == "line 9900"
+        await done(lines, pilot)
+        assert lines.total == 99 and seen(lines)[-1] == "line 9900"
+        assert len(list(lines.shown())) == 99
+
+        lines.set_filter(None)
+        await pilot.press("home", "pagedown")
+        top = seen(lines)[0]
+        lines.set_filter(lambda text: text.endswith("0"))
+        await done(lines, pilot)
+        assert top == "line 9" and seen(lines)[:2] == ["line 10", "line 20"] and not lines.following
+        lines.set_filter(None)
+        assert seen(lines)[0] == "line 10"
+        lines.set_filter(lambda text: text == "line 3")
+        assert [str(line) for line in lines.shown()] == ["line 3"], "saving waits for the whole"
 
     run(script)

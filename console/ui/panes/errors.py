@@ -19,6 +19,9 @@ from console.ui.widgets.table import Column
 _SPARK = (16, 100)
 """The least and the most cells of a history in a row."""
 
+_RECENT = 1000
+"""Entries of the timeline, from its end, that are looked through for marks: far more than a history spans."""
+
 _CHART_FROM = 20
 """Lines from which there is room for the chart of one service."""
 
@@ -108,7 +111,7 @@ class ErrorsPane(Pane):
                 name = names.get(revision.workload.lower())
                 if name is not None:
                     marks[name].append(Mark(revision.created, "change"))
-        for entry in self.engine.timeline.entries:
+        for entry in self.engine.timeline.entries[-_RECENT:]:
             if entry.kind not in ("change", "action.result"):
                 continue
             name = names.get(str(entry.data.get("target", "")).lower())

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from console.timeline.entry import Entry
 from console.ui.cells import Span, Spans, fit
-from console.ui.panes.base import Pane, matches
+from console.ui.panes.base import Pane
 from console.ui.widgets.lines import LineView
 
 _ROLES = {
@@ -32,7 +32,6 @@ class TimelinePane(Pane):
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
         self.view = self.lines = LineView(self._form)
-        self._shown: tuple[Entry, ...] = ()
 
     def lookup(self, key: str) -> None:
         """There are no rows, only lines."""
@@ -43,19 +42,14 @@ class TimelinePane(Pane):
         return (("timeline", timeline.version), (timeline.health, len(timeline.reason)))
 
     def read(self) -> None:
-        """Append what is new; begin anew when it is another record."""
-        entries = self.engine.timeline.entries
-        known = len(self._shown)
-        if known and len(entries) >= known and entries[known - 1] is self._shown[-1]:
-            self.lines.append(entries[known:])
-        else:
-            self.lines.replace(entries)
-        self._shown = entries
+        """Show what is new; begin anew when it is another record."""
+        self.lines.show(self.engine.timeline.entries)
 
     def set_filter(self, text: str) -> None:
         """Show only entries that contain ``text``."""
         self.filter = text
-        self.lines.set_filter((lambda entry: matches(_text(entry), text)) if text else None)
+        words = text.casefold().split()
+        self.lines.set_filter((lambda entry: _has(entry, words)) if words else None)
         self.reread()
 
     def _form(self, entry: Entry) -> Spans:
@@ -89,7 +83,9 @@ class TimelinePane(Pane):
         return tuple(spans)
 
     def extra_notice(self) -> Sequence[Spans]:
-        """Nothing was recorded yet."""
+        """Nothing was recorded yet, or it is still being read."""
+        if self.engine.timeline.behind:
+            return [(("Reading the record.", "dim"),)]
         if self.engine.mode == "watch":
             return [(("Nothing is recorded yet.", "dim"),)]
         return [(("Nothing is recorded yet. Press a to write a note.", "dim"),)]
@@ -102,5 +98,7 @@ def _clock(text: str) -> str:
         return "--:--:--"
 
 
-def _text(entry: Entry) -> str:
-    return f"{entry.kind} {entry.user} {entry.text}"
+def _has(entry: Entry, words: Sequence[str]) -> bool:
+    """Whether an entry has every word, folded, in what the pane shows of it."""
+    text = f"{entry.kind} {entry.user} {entry.text}".casefold()
+    return all(word in text for word in words)

@@ -1,6 +1,7 @@
 """Scrolling text for logs and the timeline: 100,000 lines at the cost of those that are seen.
 
-It follows the end until a person scrolls up; then it stands still and counts what came since.
+It follows the end until a person scrolls up; then it stands still and counts what came since. A filter looks
+through the lines from the end backwards, a little at a time, so that no key waits for it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,20 @@ from textual.strip import Strip
 from console.ui.cells import Spans, strip_of
 from console.ui.widgets.line_widget import MOVES, LineWidget
 
-_CACHED = 1000
+_CACHED = 256
+"""Painted lines that are kept, some pages of them: each is a hundred objects for the garbage collector."""
+_SLICE = 1000
+"""Lines that are filtered at once."""
+_PAUSE = 0.004
+"""Seconds between two such slices, for the keys and frames that wait."""
 
 
 class LineView(LineWidget, can_focus=True):
-    """See the module. ``form`` makes the spans of a record; at most ``limit`` records are kept."""
+    """See the module. ``form`` makes the spans of a record.
+
+    Records are either given with ``append`` and kept here, at most ``limit``, or stay in a sequence that
+    somebody else keeps and lets grow, and ``show`` says that it did.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *MOVES,
@@ -36,10 +46,14 @@ class LineView(LineWidget, can_focus=True):
         super().__init__(id=id)
         self._form = form
         self._limit = limit
-        self._records: list[Any] = []
+        self._own: list[Any] = []
+        self._records: Sequence[Any] = self._own
+        self._count = 0
         self._base = 0
         self._wanted: Callable[[Any], bool] | None = None
         self._hits: list[int] = []
+        self._unfiltered = 0
+        self._anchor: int | None = None
         self._top = 0
         self._left = 0
         self._strips: dict[int, Strip] = {}
@@ -54,12 +68,12 @@ class LineView(LineWidget, can_focus=True):
     @property
     def total(self) -> int:
         """How many lines can be scrolled through: all, or those that pass the filter."""
-        return len(self._records) if self._wanted is None else len(self._hits)
+        return self._count if self._wanted is None else len(self._hits)
 
     @property
     def held(self) -> int:
         """How many records are kept, filtered or not."""
-        return len(self._records)
+        return self._count
 
     @property
     def span(self) -> tuple[int, int]:
@@ -70,18 +84,44 @@ class LineView(LineWidget, can_focus=True):
         """The records that pass the filter, oldest first."""
         if self._wanted is None:
             return tuple(self._records)
+        while self._unfiltered:
+            self._filter_more()
         return tuple(self._records[serial - self._base] for serial in self._hits)
 
     def append(self, records: Sequence[Any]) -> None:
         """Add records at the end; the oldest go when there are too many, and are counted."""
-        if not records:
+        if records:
+            self._own.extend(records)
+            self._grow(len(records))
+
+    def show(self, records: Sequence[Any]) -> None:
+        """Show a sequence that is kept elsewhere; when it is the one shown already, what it has more."""
+        known = self._count
+        if records is self._records or (0 < known <= len(records) and records[known - 1] is self._last()):
+            self._records = records
+            self._grow(len(records) - known)
             return
-        first = self._base + len(self._records)
-        self._records.extend(records)
-        if self._wanted is None:
-            added = len(records)
-        else:
-            hits = [first + index for index, record in enumerate(records) if self._wanted(record)]
+        self._clear()
+        self._records = records
+        self._grow(len(records))
+        self._clamp()
+        self.refresh()
+
+    def _last(self) -> Any:
+        return self._records[self._count - 1]
+
+    def _grow(self, more: int) -> None:
+        if not more:
+            return
+        first = self._count
+        self._count += more
+        added = more
+        if self._wanted is not None:
+            if more > _SLICE:
+                self._filter_anew()
+                return
+            wanted = self._wanted
+            hits = [self._base + at for at in range(first, self._count) if wanted(self._records[at])]
             self._hits.extend(hits)
             added = len(hits)
         self._trim()
@@ -95,27 +135,71 @@ class LineView(LineWidget, can_focus=True):
                 self.refresh()
 
     def replace(self, records: Sequence[Any]) -> None:
-        """Show other records."""
-        self._records = []
-        self._hits = []
-        self._base = 0
-        self._strips.clear()
-        self.forgotten = 0
-        self._top = 0
+        """Keep and show other records."""
+        self._clear()
+        self._own = []
+        self._records = self._own
         self.append(records)
         self._clamp()
         self.refresh()
 
+    def _clear(self) -> None:
+        self._hits = []
+        self._count = self._base = self._unfiltered = 0
+        self._anchor = None
+        self._strips.clear()
+        self.forgotten = 0
+        self._top = 0
+
     def set_filter(self, wanted: Callable[[Any], bool] | None) -> None:
         """Show only the records that ``wanted`` accepts."""
+        if not self.following and self._anchor is None and self._top < self.total:
+            self._anchor = self._base + self._top if self._wanted is None else self._hits[self._top]
         self._wanted = wanted
         self._strips.clear()
-        if wanted is not None:
-            self._hits = [self._base + index for index, record in enumerate(self._records) if wanted(record)]
+        self._filter_anew()
+
+    def _filter_anew(self) -> None:
+        """Filter the last lines at once and those before them soon."""
+        self._hits = []
+        waiting = self._unfiltered > 0
+        self._unfiltered = self._count if self._wanted is not None else 0
+        self._filter_more()
+        if self._anchor is None:
+            self.refresh()
+        if self._unfiltered and not waiting:
+            self.set_timer(_PAUSE, self._filter_on)
+
+    def _filter_on(self) -> None:
+        """Filter a slice; what is seen is painted again only where that changes it."""
+        if not self._unfiltered:
+            return
+        before = self._hits[slice(*self.span)]
+        self._filter_more()
+        if self._anchor is None and before != self._hits[slice(*self.span)]:
+            self.refresh()
+        if self._unfiltered:
+            self.set_timer(_PAUSE, self._filter_on)
+        else:
+            self.post_message(self.Moved())
+
+    def _filter_more(self) -> None:
+        """Filter the slice before those that were filtered, and keep what is seen in its place."""
+        last = self._unfiltered
+        self._unfiltered = first = max(0, last - _SLICE)
+        hits: list[int] = []
+        if self._wanted is not None:
+            wanted = self._wanted
+            hits = [self._base + at for at in range(first, last) if wanted(self._records[at])]
+        self._hits[:0] = hits
         if self.following:
             self._to_end()
+        elif self._anchor is None:
+            self._top += len(hits)
+        elif self._base + self._unfiltered <= self._anchor:  # until then there is nothing near it to show
+            first_seen = bisect_left(self._hits, self._anchor) if self._wanted else self._anchor - self._base
+            self._top, self._anchor = first_seen, None
         self._clamp()
-        self.refresh()
 
     def set_notice(self, lines: Sequence[Spans]) -> None:
         """What to show while there are no lines."""
@@ -139,12 +223,14 @@ class LineView(LineWidget, can_focus=True):
         self.refresh()
 
     def _trim(self) -> None:
-        surplus = len(self._records) - self._limit
-        if surplus <= 0:
+        surplus = self._count - self._limit
+        if surplus <= 0 or self._records is not self._own:
             return
         surplus += self._limit // 20  # in lots, for each costs a move of the whole list
         before = self.total
-        del self._records[:surplus]
+        del self._own[:surplus]
+        self._count -= surplus
+        self._unfiltered = max(0, self._unfiltered - surplus)
         self._base += surplus
         self.forgotten += surplus
         if self._wanted is not None:
@@ -174,6 +260,7 @@ class LineView(LineWidget, can_focus=True):
         """Put a line at the top; at the end it follows again."""
         before = (self._top, self.following)
         self._top = top
+        self._anchor = None
         self._clamp()
         self.following = self._top >= self.total - self.size.height
         if self.following:
