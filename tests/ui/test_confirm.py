@@ -194,6 +194,88 @@ def test_everything_can_be_read_while_the_question_stays(size: tuple[int, int]) 
     drive(engine_with(mitigator), script, size)
 
 
+LONG_NAME = "checkout-payment-authorization-worker-for-europe-west-blue-0001"
+LONG_TITLE = (
+    f"Roll back deployment/{LONG_NAME} to revision 41 (image registry.example.com/shop/checkout:1.4.1)"
+)
+LONG_CONTEXT = "arn:aws:eks:eu-west-1:123456789012:cluster/production-eu"
+
+
+def words(ui: Ui) -> str:
+    """The screen without its line breaks."""
+    return "".join("".join(line.strip() for line in ui.grid()).split())
+
+
+def test_a_long_question_is_asked_to_its_end_and_says_that_more_is_below() -> None:
+    mitigator = FakeMitigator()
+    warnings = tuple(f"warning number {n}" for n in range(60))
+    mitigator.plans["k8s.restart"] = {"title": LONG_TITLE, "context": LONG_CONTEXT, "warnings": warnings}
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        assert f"{LONG_TITLE} in {LONG_CONTEXT} / shop?".replace(" ", "") in words(ui)
+        last = ui.line("Cancel (enter)")
+        assert "y g Restart" in last and "more lines, ↓ pgdn" in last
+        shown = sum(f"warning number {n}" in ui.text() for n in range(60))
+        assert shown > 10
+        await ui.press("end")
+        assert "planned" in ui.text() and "more line" not in ui.text()
+        assert f"{LONG_TITLE} in".replace(" ", "") in words(ui)
+
+    drive(engine_with(mitigator), script, (80, 24))
+
+
+def test_a_question_longer_than_its_room_ends_in_an_ellipsis_above_the_way_out() -> None:
+    mitigator = FakeMitigator()
+    mitigator.plans["k8s.restart"] = {"title": "Restart " + "deployment/checkout " * 40}
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        grid = ui.grid()
+        (cancel,) = [number for number, line in enumerate(grid) if "Cancel (enter)" in line]
+        assert grid[cancel - 4].startswith(" Restart deployment/checkout")
+        assert grid[cancel - 1].rstrip().endswith("…")
+
+    drive(engine_with(mitigator), script, (80, 24))
+
+
+def test_a_long_refusal_is_read_to_its_end() -> None:
+    mitigator = FakeMitigator()
+    why = "The session is idle in transaction: it runs no query, so cancelling changes nothing. " * 2
+    mitigator.plans["k8s.restart"] = {"refusal": f"{why}Use pg.terminate."}
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        last = "\n".join(ui.grid()[-8:])
+        assert "Refused: The session" in last and "Use pg.terminate." in last
+
+    drive(engine_with(mitigator), script, (80, 24))
+
+
+def test_a_long_name_and_what_is_typed_of_it_are_seen() -> None:
+    mitigator = FakeMitigator()
+    mitigator.plans["k8s.restart"] = {"risk": Risk.DESTRUCTIVE}
+    engine = engine_with(mitigator)
+    shot, row = kubernetes(), workload(LONG_NAME, 2, sick=True, severity=99)
+    engine.board.publish(
+        "kubernetes:prod", msgspec.structs.replace(shot, workloads={row.uid: row, **shot.workloads})
+    )
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        assert f"type {LONG_NAME}" in ui.text()
+        height = ui.top.page.size.height
+        for character in LONG_NAME:
+            await ui.press(character if character != "-" else "minus")
+        assert LONG_NAME[-40:] in ui.line("then enter: ")
+        assert ui.top.page.size.height == height
+        assert "Cancel (enter)" in ui.text() and not mitigator.named("run")
+        await ui.press("enter")
+        assert len(mitigator.named("run")) == 1
+
+    drive(engine, script, (80, 24))
+
+
 def test_the_reason_is_recorded_and_its_letters_confirm_nothing() -> None:
     mitigator = FakeMitigator()
 

@@ -79,6 +79,42 @@ def test_everything_failed_keeps_old_data(same_text: Same) -> None:
     drive(engine, script)
 
 
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+def test_a_failed_pane_keeps_name_and_filter_and_cuts_the_reason(size: tuple[int, int]) -> None:
+    engine = everything(FakeEngine())
+    for name in list(engine.board.statuses):
+        reason = f"{name} cannot be reached: " + "no route to host " * 10
+        engine.health(name, Health.FAILED, reason=reason, since=NOW - 1669)
+
+    async def script(ui: Ui) -> None:
+        for name, pane in ui.main.panes.items():
+            ui.main.focus_pane(name)
+            pane.set_filter("c")
+            await ui.settle()
+            title = "".join(text for text, _ in pane.heading.lines[0])
+            assert name.upper() in title and "/c" in title
+            if pane.trouble():
+                assert "✗ FAILED since" in title and "…" in title
+
+    drive(engine, script, size)
+
+
+def test_every_failed_source_of_a_pane_keeps_its_state_in_the_title() -> None:
+    engine = everything(FakeEngine())
+    for name in ("postgres:main", "postgres:replica"):
+        reason = "the server does not answer " * 10
+        engine.health(name, Health.FAILED, reason=reason, since=NOW - 1669, last_ok=None)
+
+    async def script(ui: Ui) -> None:
+        await ui.press("3", "z")
+        await ui.settle()
+        title = ui.line("DATABASE")
+        assert "main ✗ FAILED since 14:02:11: the ser" in title
+        assert "replica ✗ FAILED since 14:02:11: the ser" in title
+
+    drive(engine, script)
+
+
 @pytest.mark.parametrize(("key", "name"), [("question_mark", "help"), ("s", "sources"), ("m", "menu")])
 def test_pages(key: str, name: str, same_text: Same) -> None:
     async def script(ui: Ui) -> None:

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from console.engine.assemble import board_names
 from console.model.plan import Target
 from console.model.source import Health, SourceStatus
-from console.ui.cells import Span, Spans, fit_spans, sides, spans_width
+from console.ui.cells import Span, Spans, fit, fit_spans, sides, spans_width, width_of
 from console.ui.format import age, clock_text
 from console.ui.port import Engine
 from console.ui.widgets.line_widget import Bar
@@ -21,6 +21,9 @@ from console.ui.widgets.table import Column, Table
 
 UNSTEADY = 1.5
 """Seconds that a person needs to see that the first row is another one."""
+
+_SICK = (Health.FAILED, Health.DENIED, Health.LIMITED)
+"""The states whose reason stands in the title."""
 
 
 class Selection(NamedTuple):
@@ -194,52 +197,59 @@ class Pane(Vertical):
         return bool(statuses) and all(s.health in (Health.FAILED, Health.DENIED) for s in statuses)
 
     def retitle(self) -> None:
-        """Write the title line."""
+        """Write the title line: the name and the filter always, then what is wrong, then the summary."""
         glyphs = self.view.glyphs
         focused = self.has_focus_within
         mark = self.badge or (glyphs.cursor if focused else " ")
-        left: list[Span] = [
+        name: Spans = (
             (f"{mark} " if not self.badge else f"[{self.badge}] ", "key" if self.badge else "accent"),
             (self.NAME.upper(), "title" if focused else "dim"),
             ("  ", "dim"),
-            *self.summary(),
-        ]
-        if self.filter:
-            left += [("  ", "dim"), (f"/{self.filter}", "match")]
-        right = [*self.trouble()]
+        )
+        filtered: Spans = ((("  ", "dim"), (f"/{self.filter}", "match"))) if self.filter else ()
+        left: Spans = (*name, *self.summary(), *filtered)
         first, last = self.view.span
-        if self.view.total > last - first > 0:
-            right += [(f" {first + 1}-{last}/{self.view.total}", "dim")]
-        right.append((" ", "dim"))
+        place = f" {first + 1}-{last}/{self.view.total} " if self.view.total > last - first > 0 else " "
         width = self.heading.size.width
-        if spans_width(left) + spans_width(right) > width and self.trouble():
-            left = left[:3]
-            right = list(fit_spans(tuple(right), max(0, width - spans_width(left) - 1)))
+        right: Spans = (*self.trouble(), (place, "dim"))
+        if len(right) > 1 and spans_width(left) + spans_width(right) > width:
+            left = (*name, *filtered)
+            room = max(0, width - spans_width(left) - 1)
+            right = fit_spans((*self.trouble(room - len(place)), (place, "dim")), room)
         self.heading.show(sides(left, right, width))
 
-    def trouble(self) -> Spans:
-        """What is wrong with the sources, with ages, worst first."""
-        spans: list[Span] = []
+    def trouble(self, room: int = 10_000) -> Spans:
+        """What is wrong with the sources, with ages, worst first.
+
+        In a smaller ``room`` of cells the reasons are cut, all alike, so that every source keeps its state.
+        """
         several = len(self.statuses()) > 1
+        found: list[tuple[str, str, str]] = []
         for status in self.statuses():
             name = f"{status.name.partition(':')[2] or status.name} " if several else ""
             text, role = self._trouble(status)
             if text:
-                spans.append((f" {name}{text}", role))
-        return tuple(sorted(spans, key=lambda span: span[1] != "bad"))
+                reason = f": {status.reason}" if status.reason and status.health in _SICK else ""
+                found.append((f" {name}{text}", reason, role))
+        found.sort(key=lambda one: one[2] != "bad")
+        spare = room - sum(width_of(text) for text, _, _ in found)
+        share = max(0, spare) // max(1, len(found))
+        return tuple(
+            (text + (reason if width_of(reason) <= share else fit(reason, share)), role)
+            for text, reason, role in found
+        )
 
     def _trouble(self, status: SourceStatus) -> Span:
         old = f" data {age(self.now - status.last_ok)} old" if status.last_ok is not None else ""
-        reason = f": {status.reason}" if status.reason else ""
         glyphs = self.view.glyphs
         match status.health:
             case Health.FAILED:
                 since = clock_text(status.since)
-                return (f"{glyphs.bad} FAILED since {since}{old and ',' + old}{reason}", "bad")
+                return (f"{glyphs.bad} FAILED since {since}{old and ',' + old}", "bad")
             case Health.DENIED:
-                return (f"{glyphs.bad} DENIED{reason}", "bad")
+                return (f"{glyphs.bad} DENIED", "bad")
             case Health.LIMITED:
-                return (f"{glyphs.warn} LIMITED{reason}", "warn")
+                return (f"{glyphs.warn} LIMITED", "warn")
             case Health.CONNECTING:
                 return ("connecting", "dim")
             case Health.OK | Health.DISABLED:

@@ -17,7 +17,7 @@ from textual.widgets import Input
 from console.engine.ports import Mitigator
 from console.model.actions import Action
 from console.model.plan import Plan, Risk
-from console.ui.cells import Span, Spans
+from console.ui.cells import Spans, sides, spans_width, width_of, wrap
 from console.ui.format import plural
 from console.ui.panes.base import Selection
 from console.ui.port import Engine
@@ -31,6 +31,12 @@ ARMED_AFTER = 0.4
 
 FIRST, SECOND = "y", "g"
 """The keys of a yes; a disruptive plan needs both, one after the other."""
+
+QUESTION_LINES = 4
+"""Lines that the question itself may take; what it asks for comes below."""
+
+HINT_WIDTH = 24
+"""Cells that are kept free for how many lines are below."""
 
 
 class Decision(NamedTuple):
@@ -77,7 +83,7 @@ class ConfirmScreen(Dialog[Decision]):
 
     def content_height(self) -> int:
         """The plan, the question, and the field for the reason."""
-        return self.page.total + 5
+        return self.page.total + len(self.question.lines) + 3
 
     def opened(self) -> None:
         """Plan at once; the focus is on Cancel, which is no field."""
@@ -132,23 +138,47 @@ class ConfirmScreen(Dialog[Decision]):
             self.page.put([((f" {self._error}", "bad"),)])
         else:
             self.page.put([((" Looking at the target and asking the server for a dry run.", "dim"),)])
-        self.question.put(self._question())
+        self._draw_question(width)
 
-    def _question(self) -> list[Spans]:
-        more = self.page.more
-        below: Spans = ((f"  {plural(more, 'more line')}, ↓ pgdn", "warn"),) if more > 0 else ()
-        if self._plan is None:
+    def _draw_question(self, width: int) -> None:
+        """As many lines as it takes to ask; what is left of the plan below is counted once they stand."""
+        lines = self._question(width)
+        if len(lines) != len(self.question.lines):
+            self.call_after_refresh(self.renew)
+        self.question.fit(lines, at_most=len(lines))
+
+    def _question(self, width: int) -> list[Spans]:
+        plan = self._plan
+        if plan is None:
             text = "There is no plan, so nothing can be done." if self._error else "Planning."
-            return [((f" {text}", "text"),), self._cancel_button("Close")]
-        if self._plan.refusal:
-            return [((f" Refused: {self._plan.refusal}", "bad"), *below), self._cancel_button("Close")]
-        where = " / ".join(part for part in (self._plan.context, self._plan.target.namespace) if part)
-        ask: Spans = (
-            (f" {self._plan.title}", "strong"),
-            (f" in {where}?" if where else "?", "strong"),
-            *below,
-        )
-        return [ask, (*self._cancel_button("Cancel"), *self._yes_button())]
+            return [*_asked(text, "text", width), self._cancel_line("Close", (), width)]
+        if plan.refusal:
+            return [
+                *_asked(f"Refused: {plan.refusal}", "bad", width),
+                self._cancel_line("Close", (), width),
+            ]
+        where = " / ".join(part for part in (plan.context, plan.target.namespace) if part)
+        ask = _asked(f"{plan.title} in {where}?" if where else f"{plan.title}?", "strong", width)
+        name = plan.typed_name
+        if self.risk is not Risk.DESTRUCTIVE:
+            return [*ask, self._cancel_line("Cancel", self._yes_button(), width)]
+        typed = (self._typed + self.page.glyphs.rule, "ok" if self._typed == name else "bad")
+        type_it: Spans = (("   type ", "dim"), (name, "strong"), (" then enter: ", "dim"))
+        cancel = spans_width(self._cancel_button("Cancel")) + HINT_WIDTH
+        if cancel + spans_width(type_it) + width_of(name) + 2 <= width:
+            return [*ask, self._cancel_line("Cancel", (*type_it, typed), width)]
+        rows: list[Spans] = [
+            ((f"   {'type' if number == 0 else '':<5}", "dim"), (part, "strong"))
+            for number, part in enumerate(wrap(name, width - 10))
+        ]
+        end = (typed[0][-(width - 20) :], typed[1])
+        return [*ask, *rows, (("   then enter: ", "dim"), end), self._cancel_line("Cancel", (), width)]
+
+    def _cancel_line(self, text: str, yes: Spans, width: int) -> Spans:
+        """The last line: the way out, the yes, and how much of the plan is below what is seen."""
+        more = self.page.more
+        below: Spans = ((f"{plural(more, 'more line')}, ↓ pgdn ", "warn"),) if more > 0 else ()
+        return sides((*self._cancel_button(text), *yes), below, width)
 
     def _cancel_button(self, text: str) -> Spans:
         focused = not self.reason.has_focus
@@ -157,16 +187,6 @@ class ConfirmScreen(Dialog[Decision]):
 
     def _yes_button(self) -> Spans:
         match self.risk:
-            case Risk.DESTRUCTIVE:
-                name = self._plan.typed_name if self._plan is not None else ""
-                done = self._typed == name
-                spans: list[Span] = [
-                    ("   type ", "dim"),
-                    (name, "strong"),
-                    (" then enter: ", "dim"),
-                    (self._typed + self.page.glyphs.rule, "ok" if done else "bad"),
-                ]
-                return tuple(spans)
             case Risk.DISRUPTIVE if self._first:
                 return (("   now ", "dim"), (SECOND, "key"), (f" {self._action.title}", "bad"))
             case Risk.DISRUPTIVE:
@@ -207,7 +227,8 @@ class ConfirmScreen(Dialog[Decision]):
 
     def show_question(self) -> None:
         """Draw what the keys changed."""
-        self.question.put(self._question())
+        if width := self.page.size.width:
+            self._draw_question(width)
         self.show_hint()
 
     def _scroll(self, key: str) -> None:
@@ -279,3 +300,11 @@ class ConfirmScreen(Dialog[Decision]):
         if self._plan is not None:
             self.engine.submit(self._mitigator.cancel(self._plan, self.reason.value.strip()))
         self.dismiss(None)
+
+
+def _asked(text: str, role: str, width: int) -> list[Spans]:
+    """``text`` in at most QUESTION_LINES lines; the page above has all of what is longer still."""
+    lines = wrap(text, max(10, width - 2))
+    if len(lines) > QUESTION_LINES:
+        lines = [*lines[: QUESTION_LINES - 1], " ".join(lines[QUESTION_LINES - 1 :])]
+    return [((f" {line}", role),) for line in lines]
