@@ -9,7 +9,7 @@ is a net, not a proof: a secret that stands alone and looks like a word passes. 
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from console.model.secret_names import WORD, is_secret_name
 
@@ -186,13 +186,6 @@ _JSON_DATA = re.compile(
 )
 _YAML_DATA = re.compile(r"^([ \t]*)(?:data|stringData):[ \t]*\n(?:\1[ \t]+\S.*(?:\n|$))+", re.MULTILINE)
 _YAML_VALUE = re.compile(r"^([ \t]+[\w.\"'-]+:[ \t]+(?![|>])).+|^([ \t]+)[^:\n]+$", re.MULTILINE)
-# One cheap look decides whether any of the above can match at all; substring search beats a pattern here.
-_HINT_WORDS = """
-pass pwd pw= secret token key auth credential sess bearer basic cookie identified :// eyj curl
-redis-cli mysql akia asia agpa aida aroa anpa anva a3t ghp_ gho_ ghu_ ghs_ ghr_ github_ gl xox xapp-
-k_live k_test sk- whsec_ aiza ya29 gocspx npm_ pypi- hvs. hvb. hvr. sg. _v1_ ls0t -----begin ? &
-"""
-_HINTS = _HINT_WORDS.split()
 
 
 def _mask_secret(match: re.Match[str]) -> str:
@@ -247,34 +240,75 @@ def _mask_env_item(match: re.Match[str]) -> str:
     return match["head"] + (opening[0] if opening else "") + MASK
 
 
+def _mask_url(text: str) -> str:
+    if "://" in text:
+        for pattern in (_DSN_PASSWORD, _URL_PASSWORD, _URL_TOKEN):
+            text = pattern.sub(_mask_secret, text)
+    return text
+
+
+def _mask_pem(text: str) -> str:
+    return _PEM.sub(lambda m: f"{m[1]} {MASK}{' ' + m[2] if m[2] else ''}", text)
+
+
+def _mask_secret_object(text: str) -> str:
+    return _mask_object(text) if _SECRET_OBJECT.search(text) else text
+
+
+# Substring search beats a pattern, so a step is taken only where one of its hints stands, in lower case: no
+# text without any of them can match.
+_SHAPE_HINTS = (
+    "eyj akia asia agpa aida aroa anpa anva a3t ghp_ gho_ ghu_ ghs_ ghr_ github_ gl xox xapp- k_live k_test"
+    " whsec_ aiza ya29 gocspx npm_ pypi- hvs. hvb. hvr. sg. _v1_ sk- ls0t"
+)
+_NAME_HINTS = "pass pw credential secret token key masterauth sess"
+"""In every name that ``is_secret_name`` knows."""
+_STEPS: tuple[tuple[tuple[str, ...], Callable[[str], str]], ...] = tuple(
+    (tuple(hints.split()), mask)
+    for hints, mask in (
+        ("-----begin", _mask_pem),
+        ("secret", _mask_secret_object),
+        ("@", _mask_url),
+        ("hook", lambda text: _HOOK.sub(_mask_secret, text)),
+        (_SHAPE_HINTS, lambda text: _TOKENS.sub(MASK, text)),
+        ("authorization", lambda text: _AUTHORIZATION.sub(_mask_header, text)),
+        ("cookie", lambda text: _COOKIE.sub(_mask_cookie, text)),
+        ("bearer", lambda text: _BEARER.sub(_mask_secret, text)),
+        ("basic", lambda text: _BASIC.sub(_mask_basic, text)),
+        (_NAME_HINTS, lambda text: _ENV_ITEM.sub(_mask_env_item, text)),
+        (_NAME_HINTS, lambda text: _DUPLICATE.sub(_mask_duplicate, text)),
+        ("password identified", lambda text: _SQL.sub(_mask_sql, text)),
+        ("redis-cli sshpass mysql curl", lambda text: _COMMAND.sub(_mask_secret, text)),
+        ("? &", lambda text: _QUERY.sub(_mask_secret, text)),
+        ("password passphrase secret token api", lambda text: _SENTENCE.sub(_mask_secret, text)),
+        ("</", lambda text: _ELEMENT.sub(_mask_element, text)),
+        (_NAME_HINTS, lambda text: _mask_pairs(text, _FLAG)),
+        (_NAME_HINTS, lambda text: _mask_pairs(text, _PAIR)),
+    )
+)
+# A pattern that ignores case takes these two for an i; folding alone does not.
+_I = {0x130: "i", 0x131: "i"}
+_ALL_HINTS = dict.fromkeys(hint for hints, _ in _STEPS for hint in hints)
+_HINTS = tuple(hint for hint in _ALL_HINTS if not any(one in hint for one in _ALL_HINTS if one != hint))
+
+
 def redact(text: str) -> str:
     """Return `text` with the secrets in it replaced by REDACTED; text without one is the same object.
 
     Redacting twice changes nothing more.
     """
-    lower = text.lower()
-    if not any(hint in lower for hint in _HINTS):
+    lower = text.lower() if text.isascii() else text.translate(_I).casefold()
+    for hint in _HINTS:
+        if hint in lower:
+            break
+    else:
         return text
-    text = _PEM.sub(lambda m: f"{m[1]} {MASK}{' ' + m[2] if m[2] else ''}", text)
-    if _SECRET_OBJECT.search(text):
-        text = _mask_object(text)
-    if "://" in text:
-        for pattern in (_DSN_PASSWORD, _URL_PASSWORD, _URL_TOKEN, _HOOK):
-            text = pattern.sub(_mask_secret, text)
-    text = _TOKENS.sub(MASK, text)
-    text = _AUTHORIZATION.sub(_mask_header, text)
-    text = _COOKIE.sub(_mask_cookie, text)
-    text = _BEARER.sub(_mask_secret, text)
-    text = _BASIC.sub(_mask_basic, text)
-    text = _ENV_ITEM.sub(_mask_env_item, text)
-    text = _DUPLICATE.sub(_mask_duplicate, text)
-    text = _SQL.sub(_mask_sql, text)
-    text = _COMMAND.sub(_mask_secret, text)
-    text = _QUERY.sub(_mask_secret, text)
-    text = _SENTENCE.sub(_mask_secret, text)
-    text = _ELEMENT.sub(_mask_element, text)
-    text = _mask_pairs(text, _FLAG)
-    return _mask_pairs(text, _PAIR)
+    for hints, mask in _STEPS:
+        for hint in hints:
+            if hint in lower:
+                text = mask(text)
+                break
+    return text
 
 
 # --- data ----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from console.model.redact import MASK, redact, redact_value
+from console.model.redact import _STEPS, MASK, redact, redact_value
 from console.model.secret_names import is_secret_name
 
 # Built at run time, so that no scanner takes the samples for leaked credentials.
@@ -292,6 +292,21 @@ def test_redact_value_leaves_its_argument_alone_and_ends_on_a_cycle() -> None:
     assert repr(value) == before
     value["self"] = value
     assert MASK in json.dumps(redact_value(value))
+
+
+def test_no_step_is_left_out_where_it_would_have_masked() -> None:
+    rng = random.Random(5)
+    texts = [*LEAKS, *INNOCENT]
+    texts += [" ".join(rng.sample(texts, 3)) for _ in range(300)]
+    texts += [f"{text[: rng.randrange(len(text) + 1)]}{rng.choice(texts)}" for text in texts]
+    texts += [text.upper() for text in texts]
+    texts += [text.replace("s", "ſ").replace("k", "\u212a").replace("i", "ı") for text in texts]
+    texts += [text.replace("i", "\u0130") for text in LEAKS]
+    for text in texts:
+        masked = text
+        for _, mask in _STEPS:
+            masked = mask(masked)
+        assert redact(text) == masked
 
 
 def test_long_hostile_text_takes_little_time() -> None:
