@@ -93,6 +93,11 @@ def build_parser() -> argparse.ArgumentParser:
     act.add_argument("--json", action="store_true")
     act.add_argument("--yes", action="store_true", help="do not ask; needs --reason")
     act.add_argument("--reason", metavar="TEXT", default="")
+    act.add_argument(
+        "--break-glass",
+        metavar="NAME",
+        help="act even if that cannot be recorded; NAME is the target's exact name; needs --reason",
+    )
 
     check = commands.add_parser(
         "check", parents=[connection, state], help="configuration, reachability and permissions"

@@ -17,7 +17,7 @@ import msgspec
 from console.config import ClusterSettings, Config, PostgresSettings
 from console.engine.assemble import cluster_name
 from console.engine.board import Board
-from console.engine.breakglass import second_path, write_second
+from console.engine.breakglass import by_hand, second_path, spare_folder, write_second
 from console.engine.crash import save_crash
 from console.engine.ledger import Measure, opening, taken_back_by
 from console.engine.ports import PlanError
@@ -105,8 +105,8 @@ class ActionRunner:
         """Carry the plan out; returns when the verdict is known.
 
         Refused, with nothing done, when the plan refuses itself, is too old, its target is being acted on,
-        or the intent cannot be recorded. ``break_glass`` acts all the same in that last case, says so, and
-        writes the intent to a second place.
+        or the intent cannot be recorded. ``break_glass`` acts all the same in that last case, says so,
+        writes to a second place and gives what is to be written down by hand; evidence does not hold it up.
         """
         run_id = str(uuid.uuid4())
         self._tell(run_id, Progress(plan, "evidence", "Recording the intent.", self._now))
@@ -183,7 +183,12 @@ class ActionRunner:
             entry = self._recorder.record_break_glass("action.intent", text, data=intent)
             notes = await self._second_place(entry, error)
         world = self._world(
-            plan.source, plan.target, plan.action, run_id, lambda at: self._stage(run_id, at + notes)
+            plan.source,
+            plan.target,
+            plan.action,
+            run_id,
+            lambda at: self._stage(run_id, at + notes),
+            spare_folder(run_id) if break_glass else None,
         )
         try:
             outcome = await self._execute(world, run_id, plan, entry)
@@ -193,7 +198,9 @@ class ActionRunner:
         finally:
             await world.close()
         said = f"{outcome.detail} {verdict.detail}" if verdict else outcome.detail
-        done = Progress(plan, "finished", said + notes, self._progress[run_id].started, outcome, verdict)
+        unwritten = by_hand(plan, entry, outcome, verdict, world.saved) if notes else ""
+        started = self._progress[run_id].started
+        done = Progress(plan, "finished", said + notes, started, outcome, verdict, unwritten)
         self._tell(run_id, done)
         return done
 
@@ -304,9 +311,11 @@ class ActionRunner:
         try:
             await self._record(kind, text, data, anchor)
         except TimelineError:
-            self._recorder.record_break_glass(
+            held = self._recorder.record_break_glass(
                 kind, text, source="console", data=msgspec.to_builtins(data), ref=anchor
             )
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(write_second, second_path(), held)
 
     def _objection(self, plan: Plan) -> str:
         if plan.refusal:
@@ -328,6 +337,7 @@ class ActionRunner:
         purpose: str,
         audit_id: str = "",
         tell: Callable[[str], None] = lambda _text: None,
+        spare: Path | None = None,
     ) -> World:
         incident = self._recorder.incident
         root = incident_folder(self._state_dir, incident) if incident else self._state_dir
@@ -343,6 +353,7 @@ class ActionRunner:
             timing=self._timing,
             tell=tell,
             sessions=self._sessions,
+            spare_dir=spare,
         )
 
     def _settings(self, source: str) -> ClusterSettings | PostgresSettings:

@@ -26,8 +26,9 @@ from console.model.clock import SystemClock
 from console.model.kube import KubeSnapshot
 from console.model.plan import Plan, Progress, Risk, Target
 from console.model.redact import redact_value
+from console.timeline.entry import TimelineError
 
-DONE, FAILED, USAGE = 0, 1, 2
+DONE, FAILED, USAGE, UNRECORDED = 0, 1, 2, 3
 READY_SECONDS = 15.0
 """How long the sources may take before the plan is made from what is known."""
 SLOT_SECONDS = 20.0
@@ -43,12 +44,15 @@ class UsageError(Exception):
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plan, show, ask, act and judge. Exit 0 done, 1 failed or refused, 2 usage or could not tell."""
+    """Plan, show, ask, act and judge.
+
+    Exit 0 done, 1 failed or refused, 2 usage or could not tell, 3 done but recorded nowhere.
+    """
     try:
         action = find_action(args.action)
         params = parse_params(action, args.params)
         kind, name = parse_target(action, args.target)
-        _check_consent(args)
+        _check_consent(args, name)
     except UsageError as error:
         return _say(str(error), USAGE)
     config = load(args.config, vars(args))
@@ -88,18 +92,34 @@ def _act(
         _print_plan(plan, as_json=args.json, stream=sys.stdout if args.plan else sys.stderr)
     if args.plan:
         return FAILED if plan.refusal else DONE
+    break_glass = args.break_glass is not None
+    if break_glass:
+        _say(
+            "BREAK GLASS: if no timeline takes this, it is done all the same and the record lacks it", FAILED
+        )
     reason = args.reason
     if not plan.refusal and not args.yes:
-        if not _confirmed(plan):
-            engine.submit(mitigator.cancel(plan, "declined at the prompt")).result()
-            return _say("Nothing was done.", FAILED)
+        if not _confirmed(plan, break_glass=break_glass):
+            return _declined(engine, mitigator, plan)
         reason = reason or _ask("Reason, for the timeline: ")
-    progress = _follow(engine, mitigator, plan, reason)
+    progress = _follow(engine, mitigator.run(plan, reason, break_glass=break_glass), mitigator)
     if args.json:
         print(json.dumps(redact_value(msgspec.to_builtins(progress)), indent=2))
     else:
         print(outcome_text(progress))
+    if progress.by_hand:
+        _say(f"BREAK GLASS: no timeline has this. Write it down by hand:\n{progress.by_hand}", UNRECORDED)
+    elif progress.outcome is not None and progress.outcome.unrecorded:
+        _say(f"to act all the same, unrecorded, add --break-glass {name} --reason TEXT", FAILED)
     return exit_code(progress)
+
+
+def _declined(engine: Engine, mitigator: Mitigator, plan: Plan) -> int:
+    try:
+        engine.submit(mitigator.cancel(plan, "declined at the prompt")).result()
+    except TimelineError as error:
+        return _say(f"Nothing was done, which could not be recorded: {error}", FAILED)
+    return _say("Nothing was done.", FAILED)
 
 
 def needed(config: Config, action: Action) -> Config:
@@ -130,13 +150,18 @@ def _plan(engine: Engine, make: Callable[[], Coroutine[Any, Any, Plan]]) -> Plan
 
 
 def exit_code(progress: Progress) -> int:
-    """0 done, 1 failed, refused, partial or worse than before, 2 outcome unknown or not to be judged."""
+    """0 done, 1 failed, refused, partial or worse than before, 2 outcome unknown or not to be judged.
+
+    3 is what would be 0, if no timeline has it.
+    """
     outcome, verdict = progress.outcome, progress.verdict
     if outcome is None or outcome.status == "unknown":
         return USAGE
     if outcome.status != "done" or (verdict is not None and verdict.status == "worse"):
         return FAILED
-    return USAGE if verdict is not None and verdict.status == "inconclusive" else DONE
+    if verdict is not None and verdict.status == "inconclusive":
+        return USAGE
+    return UNRECORDED if progress.by_hand else DONE
 
 
 def find_action(name: str) -> Action:
@@ -237,9 +262,13 @@ def _look(board: Board, source: str, kind: str) -> KubeSnapshot | None:
     return snapshot if isinstance(snapshot, KubeSnapshot) else None
 
 
-def _check_consent(args: argparse.Namespace) -> None:
+def _check_consent(args: argparse.Namespace, name: str) -> None:
     if args.plan:
         return
+    if args.break_glass is not None and args.break_glass != name:
+        raise UsageError(f"--break-glass {args.break_glass!r} is not the target's exact name, {name!r}")
+    if args.break_glass is not None and not args.reason.strip():
+        raise UsageError("--break-glass needs --reason TEXT: others have to be told why there is no record")
     if args.yes and not args.reason.strip():
         raise UsageError("--yes needs --reason TEXT: nobody is there to be asked why")
     if not args.yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -256,9 +285,13 @@ def _print_plan(plan: Plan, *, as_json: bool, stream: TextIO) -> None:
         print(plan_text(plan), file=stream)
 
 
-def _confirmed(plan: Plan) -> bool:
-    """Ask on the terminal: y for what is routine, yes for what disrupts, the typed name for the rest."""
-    wanted = {Risk.ROUTINE: "y", Risk.DISRUPTIVE: "yes"}.get(plan.risk, plan.typed_name)
+def _confirmed(plan: Plan, *, break_glass: bool) -> bool:
+    """Ask on the terminal: y for what is routine, yes for what disrupts, the typed name for the rest.
+
+    What may go unrecorded takes the typed name whatever its risk.
+    """
+    risk = Risk.DESTRUCTIVE if break_glass else plan.risk
+    wanted = {Risk.ROUTINE: "y", Risk.DISRUPTIVE: "yes"}.get(risk, plan.typed_name)
     return _ask(f"Type {wanted!r} to go on, anything else to leave: ").strip() == wanted
 
 
@@ -267,11 +300,11 @@ def _ask(question: str) -> str:
     return sys.stdin.readline().strip()
 
 
-def _follow(engine: Engine, mitigator: Mitigator, plan: Plan, reason: str) -> Progress:
+def _follow(engine: Engine, run: Coroutine[Any, Any, Progress], mitigator: Mitigator) -> Progress:
     """Run the plan and print each new stage to standard error. Ctrl-C stops watching, not the record."""
     changed = threading.Event()
     stop = engine.board.listen(lambda name: changed.set() if name == "mitigations" else None)
-    future: Future[Progress] = engine.submit(mitigator.run(plan, reason))
+    future: Future[Progress] = engine.submit(run)
     future.add_done_callback(lambda _: changed.set())
     last = ""
     try:

@@ -82,6 +82,7 @@ class World:
         timing: Timing | None = None,
         tell: Callable[[str], None] = lambda _text: None,
         sessions: ActingSessions | None = None,
+        spare_dir: Path | None = None,
     ) -> None:
         self.clock = clock
         self.config = config
@@ -94,6 +95,7 @@ class World:
         self.missing: list[str] = []
         self.settings = settings
         self._evidence_dir = evidence_dir
+        self._spare_dir = spare_dir
         self._kubernetes: Connection | None = None
         self._postgres: PostgresConnection | None = None
         self._sessions = sessions
@@ -147,37 +149,25 @@ class World:
             self._postgres = await open_postgres(self.settings, self.clock)
         return self._postgres
 
-    def save_evidence(self, name: str, data: bytes, *, limit: int = EVIDENCE_LIMIT, before: int = 0) -> Path:
+    def save_evidence(self, name: str, data: bytes, *, limit: int = EVIDENCE_LIMIT, before: int = 0) -> None:
         """Write one file, redacted and with its SHA-256 in ``SHA256SUMS`` beside it.
 
         What happened last tells most, so the last ``limit`` bytes are kept, under a line that says how many
         were cut; ``before`` is how many the caller has cut in front of ``data``. Nothing is ever
-        overwritten: a second file of the same name gets a number. Raises OSError.
+        overwritten: a second file of the same name gets a number. Raises OSError, unless there is a spare
+        folder: what that does not take either is missing.
         """
         content = _end(data, limit, before)
-        self._evidence_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-        path = self._write_new(re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip(".")[:120] or "evidence", content)
-        digest = hashlib.sha256(content).hexdigest()
-        with (self._evidence_dir / "SHA256SUMS").open("ab") as sums:
-            sums.write(f"{digest}  {path.name}\n".encode())
-            sums.flush()
-            os.fsync(sums.fileno())
-        self.saved.append(Evidence(str(path), digest, len(content)))
-        return path
-
-    def _write_new(self, name: str, content: bytes) -> Path:
-        stem, dot, suffix = name.rpartition(".")
-        end = dot + suffix if stem else ""
-        for number in range(1, 1000):
-            path = self._evidence_dir / (name if number == 1 else f"{stem or name}-{number}{end}")
-            with contextlib.suppress(FileExistsError):
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                return path
-        raise FileExistsError(f"{self._evidence_dir / name}: a thousand files of that name exist already")
+        name = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip(".")[:120] or "evidence"
+        try:
+            self.saved.append(_write(self._evidence_dir, name, content))
+        except OSError:
+            if self._spare_dir is None:
+                raise
+            try:
+                self.saved.append(_write(self._spare_dir, name, content))
+            except OSError as error:
+                self.missing.append(f"{name}: {error.strerror or error}")
 
     async def close(self) -> None:
         """Release the connections that were opened."""
@@ -199,3 +189,30 @@ def _end(data: bytes, limit: int, before: int) -> bytes:
         return content
     head = f"[cut by warroom: at least {before + surplus} bytes before this]\n"
     return head.encode() + content[surplus:].decode("utf-8", "ignore").encode()
+
+
+def _write(folder: Path, name: str, content: bytes) -> Evidence:
+    """A new file and its line in the checksums, both on the disk. Raises OSError."""
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    path = _write_new(folder, name, content)
+    digest = hashlib.sha256(content).hexdigest()
+    with (folder / "SHA256SUMS").open("ab") as sums:
+        sums.write(f"{digest}  {path.name}\n".encode())
+        sums.flush()
+        os.fsync(sums.fileno())
+    return Evidence(str(path), digest, len(content))
+
+
+def _write_new(folder: Path, name: str, content: bytes) -> Path:
+    stem, dot, suffix = name.rpartition(".")
+    end = dot + suffix if stem else ""
+    for number in range(1, 1000):
+        path = folder / (name if number == 1 else f"{stem or name}-{number}{end}")
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            return path
+    raise FileExistsError(f"{folder / name}: a thousand files of that name exist already")

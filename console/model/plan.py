@@ -148,3 +148,5 @@ class Progress(msgspec.Struct, frozen=True):
     started: float
     outcome: Outcome | None = None
     verdict: Verdict | None = None
+    by_hand: str = ""
+    """What no timeline has and a person has to write down, in lines; "" when it is recorded."""

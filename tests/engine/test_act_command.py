@@ -41,6 +41,11 @@ def arguments(*words: str) -> argparse.Namespace:
         (("k8s.scale", "shop", "replicas=3"), "write deployment/NAME or statefulset/NAME"),
         (("k8s.restart", "deployment/shop", "now=1"), "k8s.restart has none"),
         (("k8s.restart", "deployment/shop", "--yes"), "--yes needs --reason"),
+        (
+            ("k8s.restart", "deployment/shop", "--yes", "--reason", "x", "--break-glass", "shp"),
+            "--break-glass 'shp' is not the target's exact name, 'shop'",
+        ),
+        (("k8s.restart", "deployment/shop", "--break-glass", "shop"), "--break-glass needs --reason"),
         (("k8s.restart", "deployment/shop"), "no terminal to confirm on"),
     ],
 )
@@ -91,6 +96,14 @@ PLAN = Plan("k8s.scale", "t", Risk.ROUTINE, Target("deployment", "shop"), {}, "c
 def test_exit_codes(outcome: str, verdict: str | None, code: int) -> None:
     judged = Verdict(verdict, "") if verdict else None  # type: ignore[arg-type]
     assert exit_code(Progress(PLAN, "finished", "", 0.0, Outcome(outcome, ""), judged)) == code  # type: ignore[arg-type]
+
+
+def test_done_without_a_record_has_an_exit_code_of_its_own() -> None:
+    verdict = Verdict("helped", "")
+    done = Progress(PLAN, "finished", "", 0.0, Outcome("done", ""), verdict, by_hand="when ...")
+    assert exit_code(done) == 3
+    failed = Progress(PLAN, "finished", "", 0.0, Outcome("failed", ""), by_hand="when ...")
+    assert exit_code(failed) == 1
 
 
 async def warroom(r: Rig, *words: str) -> tuple[int, str, str]:
@@ -166,6 +179,44 @@ def test_with_yes_and_a_reason_it_acts_and_records(tmp_path: Path) -> None:
             intent = next(e for e in r.entries() if e.kind == "action.intent")
             assert intent.data["reason"] == "queue"
             assert r.kinds()[-1] == "action.verdict"
+
+    run(scenario())
+
+
+def test_without_a_record_it_acts_only_when_the_glass_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "in-the-way").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "in-the-way"))
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            r.state = tmp_path / "in-the-way"
+            words = ("k8s.scale", "deployment/shop", "replicas=2", "--yes", "--reason", "queue")
+
+            code, out, err = await warroom(r, *words)
+            assert code == 1, err
+            assert "nothing was done" in out
+            assert "to act all the same, unrecorded, add --break-glass shop --reason TEXT" in err
+            assert r.get("deploy", "shop")["spec"]["replicas"] == 3
+
+            code, out, err = await warroom(r, *words, "--break-glass", "shop")
+            assert code == 3, err
+            assert r.get("deploy", "shop")["spec"]["replicas"] == 2
+            assert "BREAK GLASS: if no timeline takes this, it is done all the same" in err
+            by_hand = err.partition("no timeline has this. Write it down by hand:\n")[2]
+            assert "scale deployment/shop" in by_hand
+            assert "why       queue" in by_hand
+            assert "outcome   done: The server accepted" in by_hand
+            assert "way back  k8s.scale deployment/shop" in by_hand and "replicas=3" in by_hand
+            (second,) = elsewhere.glob("warroom-break-glass-*.jsonl")
+            assert json.loads(second.read_text().splitlines()[0])["kind"] == "action.intent"
+            assert list(elsewhere.rglob("*.log"))
 
     run(scenario())
 

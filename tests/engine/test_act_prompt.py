@@ -6,6 +6,8 @@ import pty
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.mitigations.kubernetes.rig import Rig, rig, run
 
 
@@ -61,5 +63,40 @@ def test_a_destructive_plan_wants_the_name_typed(tmp_path: Path) -> None:
             assert r.get("deploy", "shop")["spec"]["replicas"] == 0
             intent = next(e for e in r.entries() if e.kind == "action.intent")
             assert intent.data["reason"] == "maintenance"
+
+    run(scenario())
+
+
+def test_what_may_go_unrecorded_wants_the_name_typed_whatever_its_risk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in-the-way").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "in-the-way"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            r.state = tmp_path / "in-the-way"
+            words = (
+                "k8s.scale",
+                "deployment/shop",
+                "replicas=4",
+                "--break-glass",
+                "shop",
+                "--reason",
+                "fire",
+            )
+
+            code, seen = await on_terminal(r, [("Type 'shop'", "y")], *words)
+            assert code == 1, seen
+            assert "Nothing was done, which could not be recorded" in seen
+            assert r.get("deploy", "shop")["spec"]["replicas"] == 3
+
+            code, seen = await on_terminal(r, [("Type 'shop'", "shop")], *words)
+            assert code == 3, seen
+            assert "Write it down by hand" in seen
+            assert r.get("deploy", "shop")["spec"]["replicas"] == 4
 
     run(scenario())

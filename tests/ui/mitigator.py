@@ -73,7 +73,8 @@ class FakeMitigator:
             refused = Outcome("refused", "The intent cannot be recorded.", unrecorded=True)
             done = Progress(plan, "finished", "Refused.", NOW, refused)
         else:
-            done = Progress(plan, "finished", "Finished.", NOW, self.outcome, self.verdict)
+            hand = f"what      {plan.title}" if self.no_record else ""
+            done = Progress(plan, "finished", "Finished.", NOW, self.outcome, self.verdict, hand)
         self._progress.insert(0, done)
         return done
 

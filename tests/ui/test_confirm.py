@@ -463,6 +463,8 @@ def test_without_a_record_only_a_typed_name_breaks_the_glass() -> None:
         await ui.settle()
         assert ui.on(RunningScreen)
         assert "helped" in ui.text()
+        assert "BREAK GLASS: no timeline has this. Write it down by hand:" in ui.text()
+        assert "what      Restart deployment/checkout" in ui.text()
         assert len(mitigator.named("run")) == 2
 
     drive(engine_with(mitigator), script)

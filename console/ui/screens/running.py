@@ -127,6 +127,9 @@ class RunningScreen(Dialog[Outcome]):
             lines += outcome_lines(progress.outcome, width)
         if progress.verdict is not None:
             lines += verdict_lines(progress.verdict, width)
+        if progress.by_hand:
+            lines += [(), ((" BREAK GLASS: no timeline has this. Write it down by hand:", "alarm"),)]
+            lines += [spans for text in progress.by_hand.splitlines() for spans in labelled("", text, width)]
         return lines
 
     def _stages(self, progress: Progress) -> list[Spans]:
