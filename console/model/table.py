@@ -104,6 +104,14 @@ class TableBuilder(Mapping[K, V]):
     def __len__(self) -> int:
         return self._size
 
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+    @overload
+    def get(self, key: K, /, default: V | D) -> V | D: ...
+    def get(self, key: K, /, default: Any = None) -> Any:
+        """The value of a key, or ``default``."""
+        return self._shards[hash(key) & (len(self._shards) - 1)].get(key, default)
+
     def put(self, key: K, value: V) -> None:
         """Add or replace an entry."""
         shard = self._writable(key)

@@ -231,7 +231,14 @@ class Api:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._connection.request(
-                    method, path, data, content_type, params, self._headers, timeout=self._timeout
+                    method,
+                    path,
+                    data,
+                    content_type,
+                    params,
+                    self._headers,
+                    timeout=self._timeout,
+                    patience=self._timeout / 2,
                 )
         except TimeoutError:
             raise self._no_answer() from None
@@ -271,7 +278,7 @@ def budget_refusal(error: KubeError) -> str:
     return "; ".join(found)
 
 
-def _decode(body: bytes) -> Object:
+def _decode(body: bytes | bytearray) -> Object:
     try:
         return msgspec.json.decode(body or b"{}", type=Object)
     except msgspec.MsgspecError:

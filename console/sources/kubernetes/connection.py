@@ -19,6 +19,7 @@ from console.model.clock import Clock
 from console.sources.kubernetes.credentials import Credentials, load_credentials
 from console.sources.kubernetes.errors import KubeError, ReadOnlyError, StalledError, no_answer, refusal
 from console.sources.kubernetes.limit import BURST, QPS, Compression, bucket
+from console.sources.kubernetes.wire import Body
 from console.sources.proxy import LOOPBACK, environment_proxy
 
 CONNECT_SECONDS = 10.0
@@ -38,7 +39,7 @@ class Response(msgspec.Struct, frozen=True):
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: Body
 
 
 class Connection:
@@ -82,7 +83,7 @@ class Connection:
         *,
         timeout: float = READ_SECONDS,
         patience: float = 0.0,
-    ) -> bytes:
+    ) -> Body:
         """The body of a GET. ``timeout`` is seconds without any byte. Raises KubeError."""
         return (await self.request("GET", path, params=params, timeout=timeout, patience=patience)).body
 
@@ -150,7 +151,9 @@ class Connection:
             headers = {**self._compression.headers, **headers}
         async with self._open(method, path, params, data, headers, timeout) as response:
             began = time.monotonic()
-            content = await response.read()
+            content = bytearray()  # grows in place, where joining chunks takes twice the memory
+            async for chunk in response.content.iter_any():
+                content += chunk
             if not 200 <= response.status < 300:
                 raise refusal(response.status, response.headers, content, f"{method} {path}")
             if "Content-Encoding" not in response.headers:

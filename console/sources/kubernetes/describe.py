@@ -10,7 +10,7 @@ import msgspec
 from console.model.logs import Description
 from console.model.redact import redact, redact_value
 from console.model.text import clean
-from console.sources.kubernetes.connection import Connection
+from console.sources.kubernetes.connection import PATIENCE, Connection
 from console.sources.kubernetes.errors import KubeError, garbled
 from console.sources.kubernetes.kinds import path
 
@@ -46,7 +46,7 @@ async def describe(connection: Connection, kind: str, namespace: str, name: str)
 
 
 async def _object(connection: Connection, where: str) -> Obj:
-    body = await connection.get(where)
+    body = await connection.get(where, patience=PATIENCE)
     try:
         found = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.MsgspecError as error:
@@ -60,7 +60,9 @@ async def _events(connection: Connection, namespace: str, uid: str) -> Section:
     """The events of one object, newest last; that they may not be read is said instead."""
     try:
         listed = await connection.get(
-            path("/api/v1", "events", namespace), {"fieldSelector": f"involvedObject.uid={uid}"}
+            path("/api/v1", "events", namespace),
+            {"fieldSelector": f"involvedObject.uid={uid}"},
+            patience=PATIENCE,
         )
         found = msgspec.json.decode(listed, type=dict[str, Any])
     except KubeError as error:

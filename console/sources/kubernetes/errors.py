@@ -87,7 +87,7 @@ _ADVICE = {
 }
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes, what: str) -> KubeError:
+def refusal(status: int, headers: Mapping[str, str], body: wire.Body, what: str) -> KubeError:
     """The error for an HTTP answer that is not a success; ``what`` says which request it was."""
     try:
         answer = _STATUS.decode(body)

@@ -21,6 +21,7 @@ from console.sources.kubernetes.metrics import MetricsPoll
 from console.sources.kubernetes.store import Store
 from console.sources.kubernetes.text import text
 from console.sources.kubernetes.watch import Pace, Recovery, Watcher
+from console.sources.kubernetes.wire import Body
 
 PODS_FIRST_SECONDS = 2.0
 """How long everything else waits for the first pods."""
@@ -105,7 +106,7 @@ class Following:
             await one.settled.wait()
         await metrics.run()
 
-    async def _begin(self) -> tuple[tuple[str | None, ...], bytes | None]:
+    async def _begin(self) -> tuple[tuple[str | None, ...], Body | None]:
         """The namespaces to watch, ``(None,)`` for all of them, and the first page of pods if it was read."""
         if self._namespaces:
             return self._namespaces, None

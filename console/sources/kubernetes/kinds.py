@@ -44,7 +44,7 @@ class Kind(Generic[T]):
         self._page: msgspec.json.Decoder[wire.Page[T]] = msgspec.json.Decoder(wire.Page[shape])
         self._change: msgspec.json.Decoder[wire.Change[T]] = msgspec.json.Decoder(wire.Change[shape])
 
-    def page(self, body: bytes) -> wire.Page[T]:
+    def page(self, body: wire.Body) -> wire.Page[T]:
         """One page of a list. Raises msgspec.DecodeError or ValidationError."""
         return self._page.decode(body)
 

@@ -12,7 +12,7 @@ from console.model.quantity import cores, size
 from console.sources.base import backoff
 from console.sources.kubernetes.connection import Connection
 from console.sources.kubernetes.errors import KubeError, garbled
-from console.sources.kubernetes.kinds import PAGE, path
+from console.sources.kubernetes.kinds import path
 from console.sources.kubernetes.store import Store, Usage
 from console.sources.kubernetes.text import Shared
 from console.sources.kubernetes.watch import STEP
@@ -72,11 +72,13 @@ class MetricsPoll:
         failures = 0
         while True:
             try:
-                usage = await self._read()
+                told = await self._read()
             except KubeError as error:
                 failures += 1
                 absent = error.status in (403, 404)
-                await self._apply({}, False)
+                if self._store.metrics:
+                    self._store.metrics = False
+                    await self._forget(self._store.names())
                 self.error = None if error.status == 404 else error
                 self._changed()
                 pause = ABSENT if absent else backoff(failures, self._rng, base=INTERVAL, ceiling=120.0)
@@ -84,37 +86,43 @@ class MetricsPoll:
             else:
                 failures = 0
                 self.error = None
-                pause = max(INTERVAL, len(usage) / PODS_A_SECOND)
-                await self._apply(usage, True)
-                del usage
+                self._store.metrics = self._store.touched = True
+                self._changed()
+                pause = max(INTERVAL, told / PODS_A_SECOND)
                 await asyncio.sleep(pause * (0.9 + self._rng.random() / 5))
 
-    async def _read(self) -> dict[tuple[str, str], Usage]:
-        usage: dict[tuple[str, str], Usage] = {}
+    async def _read(self) -> int:
+        """Read what all pods use into the store, in steps; returns how many it is known of."""
+        told = 0
+        names = self._store.names()
         for namespace in self._namespaces:
             body = await self._connection.get(path(ROOT, "pods", namespace))
             try:
                 items = _PAGE.decode(body).items or []
-                for start in range(0, len(items), PAGE):
+                del body
+                for start in range(0, len(items), STEP):
+                    for raw in items[start : start + STEP]:
+                        place, name, usage = _usage(raw)
+                        uid = names.get(place, {}).pop(name, None)
+                        if uid is not None:
+                            told += 1
+                            self._store.use(uid, usage)
                     await asyncio.sleep(0)
-                    usage.update(_usage(raw) for raw in items[start : start + PAGE])
             except msgspec.MsgspecError as error:
                 raise garbled("pod metrics", error) from None
-        return usage
+        await self._forget(names)
+        return told
 
-    async def _apply(self, usage: dict[tuple[str, str], Usage], present: bool) -> None:
-        if not present and not self._store.metrics:
-            return
-        self._store.metrics = present
-        self._store.touched = True
-        uids = self._store.pod_uids
-        for start in range(0, len(uids), STEP):
-            self._store.use(uids[start : start + STEP], usage)
-            await asyncio.sleep(0)
-        self._changed()
+    async def _forget(self, names: dict[str, dict[str, str]]) -> None:
+        """Nobody says what these pods use."""
+        for uids in names.values():
+            for number, uid in enumerate(uids.values(), start=1):
+                self._store.use(uid, None)
+                if number % STEP == 0:
+                    await asyncio.sleep(0)
 
 
-def _usage(raw: msgspec.Raw) -> tuple[tuple[str, str], Usage]:
+def _usage(raw: msgspec.Raw) -> tuple[str, str, Usage]:
     """Namespace and name of a pod, and what its containers use together.
 
     In whole millicores and quarters of a MiB, which is finer than any cell shows: so a quiet pod's record
@@ -124,7 +132,5 @@ def _usage(raw: msgspec.Raw) -> tuple[tuple[str, str], Usage]:
     values = [container.usage or {} for container in item.containers or ()]
     used = sum(cores(str(value.get("cpu", "0"))) or 0.0 for value in values)
     held = sum(size(str(value.get("memory", "0"))) or 0 for value in values)
-    return (item.metadata.namespace, item.metadata.name), (
-        _cores(round(used * _MILLICORE) / _MILLICORE),
-        _sizes(round(held / _GRAIN) * _GRAIN),
-    )
+    usage = (_cores(round(used * _MILLICORE) / _MILLICORE), _sizes(round(held / _GRAIN) * _GRAIN))
+    return item.metadata.namespace, item.metadata.name, usage

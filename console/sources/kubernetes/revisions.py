@@ -9,7 +9,7 @@ import msgspec
 from console.model.kube import Revision, Workload
 from console.sources.kubernetes import wire
 from console.sources.kubernetes import wire_objects as shapes
-from console.sources.kubernetes.connection import Connection
+from console.sources.kubernetes.connection import PATIENCE, Connection
 from console.sources.kubernetes.errors import garbled
 from console.sources.kubernetes.kinds import path
 from console.sources.kubernetes.text import controller
@@ -30,7 +30,9 @@ async def read_revisions(connection: Connection, workload: Workload) -> tuple[Re
     resource = "replicasets" if deployment else "controllerrevisions"
     selector = ",".join(f"{key}={value}" for key, value in workload.selector)
     body = await connection.get(
-        path("/apis/apps/v1", resource, workload.namespace), {"labelSelector": selector} if selector else {}
+        path("/apis/apps/v1", resource, workload.namespace),
+        {"labelSelector": selector} if selector else {},
+        patience=PATIENCE,
     )
     try:
         page = (_REPLICASETS if deployment else _REVISIONS).decode(body)

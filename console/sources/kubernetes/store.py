@@ -6,7 +6,7 @@ object; ``snapshot`` copies only the tables that changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 from msgspec.structs import replace
@@ -225,20 +225,21 @@ class Store:
 
     # --- metrics and time ------------------------------------------------------------------------------
 
-    def use(self, uids: Collection[str], usage: Mapping[tuple[str, str], Usage]) -> None:
-        """Join what pods use, by namespace and name, into some of them; the others there have none."""
-        for uid in uids:
-            pod = self._pods.get(uid)
-            if pod is None:
-                continue
-            cpu, memory = usage.get((pod.namespace, pod.name), (None, None))
-            if pod.cpu != cpu or pod.memory != memory:
-                self._swap_pod(replace(pod, cpu=cpu, memory=memory))
+    def use(self, uid: str, usage: Usage | None) -> None:
+        """Join what a pod uses, None when nobody says; a pod that is not there is not an error."""
+        pod = self._pods.get(uid)
+        if pod is None:
+            return
+        cpu, memory = usage or (None, None)
+        if pod.cpu != cpu or pod.memory != memory:
+            self._swap_pod(replace(pod, cpu=cpu, memory=memory))
 
-    @property
-    def pod_uids(self) -> tuple[str, ...]:
-        """The pods there are."""
-        return tuple(self._pods)
+    def names(self) -> dict[str, dict[str, str]]:
+        """The uids of the pods there are, by namespace and name."""
+        found: dict[str, dict[str, str]] = {}
+        for uid, pod in self._pods.items():
+            found.setdefault(pod.namespace, {})[pod.name] = uid
+        return found
 
     def tick(self) -> None:
         """Judge anew whatever the passing of time alone may have changed."""

@@ -13,7 +13,7 @@ from console.sources.base import backoff
 from console.sources.kubernetes.connection import Connection
 from console.sources.kubernetes.errors import CutError, KubeError, StalledError, garbled, refusal
 from console.sources.kubernetes.kinds import PAGE, Kind, path
-from console.sources.kubernetes.wire import ErrorEvent
+from console.sources.kubernetes.wire import Body, ErrorEvent
 
 STEP = 100
 """Objects projected before others get a turn."""
@@ -39,6 +39,25 @@ class Pace(msgspec.Struct, frozen=True):
     ceiling: float = 15.0
     refused: float = 120.0
     spread: float = 1.0
+
+
+def comeback(error: KubeError | None, failures: int, lasted: float, pace: Pace, rng: random.Random) -> float:
+    """Seconds until a kind is asked for again: after ``failures`` in a row, the last of which is ``error``
+    (None: the watch was ended by the server), and a watch of ``lasted`` seconds.
+
+    Never the same for two consoles, since what happens to one happens to all of them.
+    """
+    delay = backoff(max(failures, 1), rng, base=pace.base, ceiling=pace.ceiling)
+    cut = not failures and isinstance(error, CutError)
+    if error is None or error.status == 410 or cut:
+        if lasted < SETTLED:
+            return delay
+        return pace.spread * rng.random() if cut else 0.0
+    if error.status in (403, 404):
+        return pace.refused * (0.5 + rng.random())
+    if error.retry_after is not None:
+        return max(delay, error.retry_after * (1 + rng.random() / 4))
+    return delay
 
 
 class Sink(Protocol):
@@ -96,7 +115,7 @@ class Watcher:
         recovery: Recovery,
         rng: random.Random,
         pace: Pace,
-        begun: bytes | None = None,
+        begun: Body | None = None,
     ) -> None:
         self.kind = kind
         self.namespace = namespace
@@ -151,14 +170,12 @@ class Watcher:
         return 0.0 if self._opened is None else asyncio.get_running_loop().time() - self._opened
 
     async def _pause(self, error: KubeError | None, failures: int, lasted: float) -> None:
-        delay = backoff(max(failures, 1), self._rng, base=self._pace.base, ceiling=self._pace.ceiling)
+        pause = comeback(error, failures, lasted, self._pace, self._rng)
         if error is not None and error.status == 410:
             self._version = None
             error = None
         if error is None or (not failures and isinstance(error, CutError)):
-            # An end that was announced, or a first cut: go on, soon unless it came early.
-            spread = self._pace.spread * self._rng.random() if error is not None else 0.0
-            await asyncio.sleep(spread if lasted >= SETTLED else delay)
+            await asyncio.sleep(pause)  # an end that was announced, or a first cut: no word about it
             return
         if error.status == 404 and self._root + 1 < len(self.kind.roots):
             self._root += 1
@@ -170,14 +187,12 @@ class Watcher:
         self._changed()
         if error.status in (403, 404):
             self._version = None
-            await asyncio.sleep(self._pace.refused * (0.5 + self._rng.random()))
+            await asyncio.sleep(pause)
             self._root = 0
-            return
-        if error.retry_after is not None:
-            # All who were told so come back then: not all at the same moment.
-            await asyncio.sleep(max(delay, error.retry_after * (1 + self._rng.random() / 4)))
+        elif error.retry_after is not None:
+            await asyncio.sleep(pause)
         else:
-            await self._recovery.wait(delay)
+            await self._recovery.wait(pause)
 
     def _alive(self) -> None:
         if self.error is not None:
@@ -200,15 +215,16 @@ class Watcher:
         https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
         """
         seen: set[str] = set()
-        version = ""
+        version, expired = "", False
         coming = asyncio.create_task(self._first_page())
         try:
             while True:
                 try:
                     body = await coming
                 except KubeError as error:
-                    if error.status != 410:
+                    if error.status != 410 or expired:
                         raise
+                    expired = True
                     if not error.token:
                         # A server that gives none: one list in one piece always comes through.
                         seen.clear()
@@ -218,7 +234,7 @@ class Watcher:
                 page = self.kind.page(body)
                 del body
                 self._alive()
-                version = version or page.metadata.resource_version
+                version, expired = version or page.metadata.resource_version, False
                 if page.metadata.continue_:
                     coming = asyncio.create_task(self._page(page.metadata.continue_))
                 await self._take(page.items or [], seen)
@@ -232,14 +248,14 @@ class Watcher:
         self._changed()
         return version
 
-    async def _first_page(self) -> bytes:
+    async def _first_page(self) -> Body:
         begun, self._begun = self._begun, None
         if begun is not None:
             return begun
         limit = self.kind.first if not self.listed else PAGE
         return await self._connection.get(self._path, {**self.kind.params, "limit": str(limit)})
 
-    async def _page(self, token: str) -> bytes:
+    async def _page(self, token: str) -> Body:
         """The page of a token; without one, everything."""
         more = {"limit": str(PAGE), "continue": token} if token else {}
         return await self._connection.get(self._path, {**self.kind.params, **more})

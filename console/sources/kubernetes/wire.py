@@ -14,6 +14,8 @@ import msgspec
 
 T = TypeVar("T")
 Quantities = dict[str, str | int | float]
+Body = bytes | bytearray
+"""An answer as it came."""
 
 
 class Wire(msgspec.Struct, gc=False, rename="camel"):

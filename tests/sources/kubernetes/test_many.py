@@ -19,12 +19,8 @@ def test_a_healthy_pod_takes_less_than_a_kilobyte_with_all_that_it_belongs_to() 
     tracemalloc.start()
     try:
         found = many.list()
-        usage = {
-            (pod.namespace, pod.name): (0.012, (number % 50) * 2**20)
-            for number, pod in enumerate(found.pods.values())
-        }
-        many.store.use(many.store.pod_uids, usage)
-        del usage
+        for number, uid in enumerate(found.pods):
+            many.store.use(uid, (0.012, (number % 50) * 2**20))
         found = many.snapshot()
         gc.collect()
         taken = tracemalloc.get_traced_memory()[0]

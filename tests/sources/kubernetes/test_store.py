@@ -172,8 +172,8 @@ def test_sums_stay_exact_over_a_thousand_changes() -> None:
         ready = status["ready"]
         cluster.put("pods", pod(name, owner=owner, ready=ready, containerStatuses=[status]))
         if turn % 50 == 0:
-            usage = {("shop", f"web-abc-{n}"): (rng.random(), rng.randrange(10**9)) for n in range(15)}
-            cluster.store.use(cluster.store.pod_uids, usage)
+            for uid in cluster.store.names().get("shop", {}).values():
+                cluster.store.use(uid, (rng.random(), rng.randrange(10**9)) if rng.random() < 0.8 else None)
     found = cluster.snapshot()
     (row,) = found.workloads.values()
     again = Tally()
@@ -189,14 +189,15 @@ def test_metrics_are_joined_and_taken_away_again() -> None:
     cluster = Cluster()
     cluster.put("pods", pod("one"))
     cluster.put("pods", pod("two"))
-    usage = {("shop", "one"): (0.5, 1000), ("other", "two"): (0.1, 10)}
-    cluster.store.use(cluster.store.pod_uids, usage)
+    assert cluster.store.names() == {"shop": {"one": "shop.one", "two": "shop.two"}}
+    cluster.store.use("shop.one", (0.5, 1000))
+    cluster.store.use("nobody", (0.1, 10))
     cluster.put("pods", pod("one", ready=False))
     found = cluster.snapshot()
     assert (found.pods["shop.one"].cpu, found.pods["shop.one"].memory) == (0.5, 1000)
     assert found.pods["shop.two"].cpu is None
     assert found.workloads["shop.one"].cpu == 0.5
-    cluster.store.use(cluster.store.pod_uids, {})
+    cluster.store.use("shop.one", None)
     assert cluster.snapshot().pods["shop.one"].cpu is None
     assert cluster.snapshot().workloads["shop.one"].cpu is None
 
