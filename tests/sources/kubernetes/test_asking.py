@@ -360,7 +360,7 @@ def test_a_tunnel_is_asked_for_compressed_bodies_from_the_second_page_on(tmp_pat
         await response.prepare(request)
         for start in range(0, len(body), len(body) // 8):
             await response.write(body[start : start + len(body) // 8])
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
         return response
 
     async def main() -> None:
