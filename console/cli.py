@@ -54,9 +54,19 @@ def _state_flags() -> argparse.ArgumentParser:
     return flags
 
 
+def _screen_flags() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(add_help=False)
+    flags.add_argument(
+        "--plain-output",
+        action="store_true",
+        help="when the screen looks wrong: paint it whole, not only what changed (WARROOM_PLAIN_OUTPUT=1)",
+    )
+    return flags
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line; also read by the documentation and its tests."""
-    connection, state = _connection_flags(), _state_flags()
+    connection, state, screen = _connection_flags(), _state_flags(), _screen_flags()
     parser = argparse.ArgumentParser(
         "warroom",
         description="A full-screen terminal console for people in a production incident.",
@@ -65,12 +75,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"warroom {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    commands.add_parser("run", parents=[connection, state], help="open the console (the default)")
+    commands.add_parser("run", parents=[connection, state, screen], help="open the console (the default)")
     commands.add_parser(
-        "watch", parents=[connection, state], help="the same picture, unable to change anything"
+        "watch", parents=[connection, state, screen], help="the same picture, unable to change anything"
     )
 
-    drill = commands.add_parser("drill", parents=[state], help="a game day on this machine")
+    drill = commands.add_parser("drill", parents=[state, screen], help="a game day on this machine")
     drill.add_argument("scenario", nargs="?", default="bad-release", help="what breaks; see --list")
     drill.add_argument("--list", action="store_true", help="print the scenarios")
     drill.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed repeats a drill")

@@ -135,6 +135,9 @@ class ScreenSettings(_Section):
     """How the console looks and answers keys."""
 
     theme: str = "warroom-dark"
+    plain_output: bool = False
+    """Paint in Textual's own way instead of sending only the cells that changed; also
+    ``WARROOM_PLAIN_OUTPUT=1`` and ``--plain-output``."""
     keys: dict[str, str] = {}
     """Action name -> key or comma-separated keys; see ``console.model.actions``."""
 
@@ -214,6 +217,9 @@ def load(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
     dsn = os.environ.get("WARROOM_POSTGRES_DSN")
     if dsn and "postgres_dsn" not in given:
         given["postgres_dsn"] = dsn
+    plain = os.environ.get("WARROOM_PLAIN_OUTPUT", "")
+    if plain:
+        given.setdefault("plain_output", plain.lower() not in ("0", "false", "no", "off"))
     return parse(text, str(file), given)
 
 
@@ -263,6 +269,8 @@ def _apply(flags: Mapping[str, Any], data: dict[str, Any]) -> None:
             part = data.setdefault(section, {})
             if isinstance(part, dict):
                 part[key] = value
+    if "plain_output" in flags and isinstance(screen := data.setdefault("screen", {}), dict):
+        screen["plain_output"] = flags["plain_output"]
     for key in ("runbook", "state_dir"):
         if flags.get(key):
             data[key] = flags[key]

@@ -164,7 +164,8 @@ def _play(args: argparse.Namespace) -> int:
             print("The drill is starting …", file=sys.stderr)
             if not _ready(process, info):
                 return process.wait() or 1
-            return open_console(config.load(_config(info)), state_dir)
+            wanted = config.load(_config(info), {"plain_output": args.plain_output})
+            return open_console(wanted, state_dir)
         finally:
             if process.stdin:
                 process.stdin.close()

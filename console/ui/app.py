@@ -5,24 +5,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
-from rich.color import ColorSystem
 from textual.app import App
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.events import Resize
 from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.screen import Screen
 
 from console.engine.crash import save_crash
+from console.ui import proven
 from console.ui.commands import COMMANDS
 from console.ui.guard import ControlGuard
+from console.ui.painter import Painter
 from console.ui.port import Engine
 from console.ui.screens.main import MainScreen
 from console.ui.styles import style_sheets
 from console.ui.themes import DEFAULT_THEME, THEMES, Palette, glyphs_for, textual_theme
-from console.ui.wire import Wire
 
 
 class WarroomApp(App[int], inherit_bindings=False):
@@ -30,15 +32,20 @@ class WarroomApp(App[int], inherit_bindings=False):
 
     TITLE = "warroom"
     CSS_PATH: ClassVar[Any] = style_sheets()
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+l", "redraw", show=False, priority=True, id="ui.redraw")  # in dialogs as well
+    ]
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__()
+        plain = engine.config.screen.plain_output
+        doubt = proven.doubt()
+        self._remark = "" if plain else doubt
+        self.painter = Painter(self, self._say, compares=not plain and not doubt)
+        super().__init__(driver_class=None if doubt else _terminal_driver())
         self.engine = engine
         self.crash = ""
         self._guard = ControlGuard()
-        self._wire: Wire | None = None
         name = engine.config.screen.theme
         for known in THEMES:
             self.register_theme(textual_theme(known))
@@ -54,6 +61,8 @@ class WarroomApp(App[int], inherit_bindings=False):
 
     def on_ready(self) -> None:
         """Start the engine once the panes are painted: loading its clients would hold up the first frame."""
+        if self._remark:
+            self._say(self._remark, "dim")
         self.set_interval(1.0, self.check_size)
         self.screen.call_after_refresh(self.engine.start)
 
@@ -61,10 +70,20 @@ class WarroomApp(App[int], inherit_bindings=False):
         """The usual filters and, before them, the guard against control characters."""
         return (self._guard, *super().get_line_filters())
 
-    def on_main_screen_redraw(self) -> None:
+    def on_mount(self) -> None:
+        """Let the key that redraws be the one of the configuration."""
+        wanted = self.engine.config.screen.keys.get("ui.redraw")
+        if wanted:
+            self.set_keymap({"ui.redraw": wanted})
+
+    def action_redraw(self) -> None:
         """Forget what the terminal shows and paint everything anew."""
-        self._wire = None
+        self.painter.repaint()
         self.screen.refresh(layout=True)
+
+    def on_main_screen_redraw(self) -> None:
+        """The same, asked for by name."""
+        self.action_redraw()
 
     def check_size(self) -> None:
         """Lay out anew when the terminal has another size than we think: a signal of it can get lost."""
@@ -84,33 +103,22 @@ class WarroomApp(App[int], inherit_bindings=False):
             COMMANDS["ui.quit"](panes)
 
     def on_resize(self, _event: Resize) -> None:
-        """The terminal was resized: nothing is known of its content."""
-        self._wire = None
+        """The terminal was resized, or taken over by another: nothing is known of its content."""
+        self.painter.repaint()
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        """Write a frame as the cells that changed; see ``console.ui.wire``."""
-        driver = self._driver
-        if renderable is None or self._batch_count or self.is_headless or driver is None or not self._running:
-            super()._display(screen, renderable)
-            return
-        if self._wire is None:
-            system = self.console.color_system
-            colours = ColorSystem[{"256": "EIGHT_BIT"}.get(system or "", (system or "standard").upper())]
-            self._wire = Wire(*self.size, None if system is None else colours)
-        try:
-            data = self._wire.encode(renderable)
-        except Exception:  # a frame that cannot be compared is still painted
-            data = None
-        if data is None:
-            self._wire = None
-            super()._display(screen, renderable)
-            return
-        if data:
-            self._begin_update()
-            driver.write(data)
-            self._end_update()
-            driver.flush()
-        self.post_display_hook()
+        """Let the painter decide what of a frame is sent; see ``console.ui.painter``."""
+        stock = partial(super()._display, screen, renderable)
+        if renderable is None or self._batch_count or self.is_headless or not self._running:
+            stock()
+        else:
+            self.painter.show(renderable, stock)
+            self.post_display_hook()
+
+    def _say(self, text: str, role: str = "warn") -> None:
+        panes = self.screen_stack[0] if self.screen_stack else None
+        if isinstance(panes, MainScreen):
+            panes.say(text, role)
 
     def _handle_exception(self, error: Exception) -> None:
         """Keep the redacted details in a file and leave."""
@@ -124,3 +132,9 @@ class WarroomApp(App[int], inherit_bindings=False):
     def _print_error_renderables(self) -> None:
         """Nothing of Textual's own goes to the terminal; ``run`` says what there is to say."""
         self._exit_renderables.clear()
+
+
+def _terminal_driver() -> type[Driver]:
+    from console.ui.driver import TerminalDriver  # builds on what only a proven Textual is known to have
+
+    return TerminalDriver

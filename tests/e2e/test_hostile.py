@@ -178,7 +178,8 @@ def alert() -> dict[str, object]:
 UNSAFE = "[\x00-\x09\x0b-\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
 OWN = re.compile(
     rb"\x1b\[\d*(;\d+)*m"  # colours
-    rb"|\x1b\[\d+;\d+H|\x1b\[\d*[ABCDGKX]|\x1b\[H"  # positions
+    rb"|\x1b\[2;[1-4]H\x1b\[6n"  # how far the terminal has drawn
+    rb"|\x1b\[\d+(;\d+)?H|\x1b\[\d*[ABCDGKX]|\x1b\[H"  # positions
     rb"|\x1b\[\?(1049|25|1004|2004|2026|2048|7)[hl]"  # modes that the console switches
     rb"|\x1b\[\?(2026|2048)\$p"  # asked at the start
     rb"|\x1b\[[><=]\d*u"  # the keyboard protocol

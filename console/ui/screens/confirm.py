@@ -19,6 +19,7 @@ from console.model.actions import Action
 from console.model.plan import Plan, Risk
 from console.ui.cells import Spans, sides, spans_width, width_of, wrap
 from console.ui.format import plural
+from console.ui.painter import when_seen
 from console.ui.panes.base import Selection
 from console.ui.port import Engine
 from console.ui.screens.dialog import Dialog
@@ -99,7 +100,7 @@ class ConfirmScreen(Dialog[Decision]):
         except Exception as error:
             self._error = str(error) or type(error).__name__
         self.renew()
-        self.call_after_refresh(self._was_painted)
+        self.call_after_refresh(when_seen, self.app, self._was_painted)
 
     def _was_painted(self) -> None:
         self._painted = self.engine.clock.monotonic()

@@ -1,0 +1,45 @@
+"""With which versions of Textual the comparison of cells was proven, and whether it can be used here."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import textual
+
+VERSIONS = ("8.2.8",)
+"""The comparison with Textual's own painting (tests/ui, tests/e2e) was run with these."""
+
+_SHAPES = (
+    ("textual._compositor", "LayoutUpdate.__init__", ("self", "strips", "region")),
+    ("textual._compositor", "ChopsUpdate.__init__", ("self", "chops", "spans", "chop_ends")),
+    ("textual.app", "App._display", ("self", "screen", "renderable")),
+    ("textual.drivers.linux_driver", "LinuxDriver.write", ("self", "data")),
+    ("textual.drivers.linux_driver", "LinuxDriver.start_application_mode", ("self",)),
+    ("textual.drivers.linux_driver", "LinuxDriver.disable_input", ("self",)),
+    ("textual.drivers.linux_driver", "LinuxDriver.close", ("self",)),
+    ("textual.driver", "Driver.process_message", ("self", "message")),
+)
+
+
+def doubt(version: str = textual.__version__) -> str:
+    """Why Textual's own output has to be used, as a sentence; empty when ours can be."""
+    if version not in VERSIONS:
+        return (
+            f"Textual {version} is not among the versions that the compact output was proven with"
+            f" ({', '.join(VERSIONS)}): the screen is right, but takes more bytes on a slow link."
+        )
+    for module, name, parameters in _SHAPES:
+        try:
+            found: object = importlib.import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+            fits = callable(found) and tuple(inspect.signature(found).parameters) == parameters
+        except (ImportError, AttributeError, ValueError):
+            fits = False
+        if not fits:
+            return (
+                f"{module}.{name} of Textual {version} is not what the compact output builds on:"
+                " the screen is right, but takes more bytes on a slow link."
+            )
+    return ""
