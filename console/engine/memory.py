@@ -18,6 +18,13 @@ from console.model.source import Health
 START_SECONDS = 15.0
 """How long a start may take; after that garbage is collected whatever is still missing."""
 
+_RARELY = (10_000, 10, 10)
+"""New objects until garbage is looked for, and how many such looks make a longer and a full one.
+
+By Python's own 700 a console whose text scrolls looks through everything once a second, 15 to 60 ms long, and
+hardly any of it is garbage.
+"""
+
 _MALLOPT = {"M_TRIM_THRESHOLD": (-1, 2**17), "M_MMAP_THRESHOLD": (-3, 2**17), "M_ARENA_MAX": (-8, 1)}
 """Parameters of glibc's mallopt(3): numbers of malloc.h and values."""
 
@@ -53,6 +60,7 @@ async def release(board: Board) -> None:
             await complete.wait()
     stop_listening()
     set_aside()
+    gc.set_threshold(*_RARELY)
     gc.enable()
 
 

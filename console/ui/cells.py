@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.strip import Strip
 
 from console.ui.themes import Palette
@@ -17,6 +19,26 @@ Span = tuple[str, str]
 """A text and its role."""
 
 Spans = tuple[Span, ...]
+
+
+class Line(Strip):
+    """A strip that is garbage as soon as nobody holds it.
+
+    Textual keeps an undivided line in a cache of its own: a cycle that waits for the garbage collector, and
+    thousands of them make it stop the console for 30 to 60 ms, every second while text scrolls.
+    """
+
+    __slots__ = ()
+
+    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
+        """The parts between ``cuts``."""
+        places = list(cuts)
+        return [self] if places == [self.cell_length] else super().divide(places)
+
+    def apply_filter(self, filter: LineFilter, background: Color) -> Strip:  # noqa: A002
+        """What ``filter`` makes of it; itself when that is the same."""
+        segments = filter.apply(self._segments, background)
+        return self if segments is self._segments else Line(segments, self._cell_length)
 
 
 def width_of(text: str) -> int:
@@ -83,7 +105,7 @@ def strip_of(
             used += width_of(text)
     if used < width:
         segments.append(Segment(" " * (width - used), style("text", selected, band)))
-    return Strip(segments, width)
+    return Line(segments, width)
 
 
 def sides(left: Sequence[Span], right: Sequence[Span], width: int) -> Spans:

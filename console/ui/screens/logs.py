@@ -18,7 +18,7 @@ from console.engine.ports import LogFeed
 from console.model.logs import LogLine, LogRequest
 from console.ui.cells import Span, Spans, fit
 from console.ui.feed import Feed
-from console.ui.format import age, clock_text, count
+from console.ui.format import age, clock_text
 from console.ui.logfilter import is_error, is_server_error
 from console.ui.port import Engine
 from console.ui.screens.dialog import Dialog
@@ -129,21 +129,22 @@ class LogsScreen(Dialog[None]):
         if self._saved:
             self.state.show((_tail(f" {self._saved}", self.state.size.width),))
             return
-        spans: list[Span] = [(f" {count(lines.held)} lines", "dim")]
+        spans: list[Span] = [(f" {lines.held:,} lines", "dim")]
         if self._filtered:
             named = [f"/{self._text}" if self._text else "", "errors" if self._errors else ""]
             named.append("5xx" if self._five else "")
             wanted = " ".join(part for part in named if part)
-            spans += [("  ", "dim"), (f"{count(lines.total)} match {wanted}", "match")]
-        lost = self._dropped + lines.forgotten
-        if lost:
-            spans.append((f"  {count(lost)} dropped", "bad"))
+            spans += [("  ", "dim"), (f"{lines.total:,} match {wanted}", "match")]
+        if lines.forgotten:
+            spans.append((f"  {lines.forgotten:,} older gone", "dim"))
+        if self._dropped:
+            spans.append((f"  {self._dropped:,} dropped", "bad"))
         if self._feed is not None and self._feed.finished:
             spans.append(("  ended", "warn"))
         if lines.following:
             spans.append(("  following", "ok"))
         else:
-            spans.append((f"  paused, {count(lines.waiting)} new lines, f or End follows", "warn"))
+            spans.append((f"  paused, {lines.waiting:,} new lines, f or End follows", "warn"))
         self.state.show(spans)
 
     def _form(self, line: LogLine) -> Spans:
@@ -248,7 +249,7 @@ class LogsScreen(Dialog[None]):
         except OSError as error:
             self._saved = f"Not saved: {error.strerror} ({folder})"
         else:
-            self._saved = f"Saved {count(self.lines.total)} lines to {path}"
+            self._saved = f"Saved {self.lines.total:,} lines to {path}"
         self._show_state()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from textual.binding import Binding
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -31,6 +32,11 @@ class LineWidget(Widget):
     DEFAULT_CSS = "LineWidget { width: 1fr; height: 1fr; }"
     ALLOW_SELECT = False
 
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        self._painted: dict[int, Strip] = {}
+        self._painted_size = Size(0, 0)
+        super().__init__(id=id, classes=classes)
+
     @property
     def palette(self) -> Palette:
         """The styles of the app's theme."""
@@ -42,6 +48,39 @@ class LineWidget(Widget):
         """The glyphs that this terminal can show."""
         glyphs = getattr(self.app, "glyphs", None)
         return glyphs if isinstance(glyphs, Glyphs) else UNICODE
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of a region as ``render_line`` makes them, past the filters.
+
+        Textual would make each anew to lay borders, padding and tints over it, which none of ours has.
+        """
+        if self.styles.gutter:
+            return super().render_lines(crop)
+        if self._painted_size != self.size:
+            self._painted_size = self.size
+            self._painted.clear()
+        lines = [self._painted.get(y) or self._paint(y) for y in crop.line_range]
+        if crop.column_span == (0, self.size.width):
+            return lines
+        return [line.crop(*crop.column_span) for line in lines]
+
+    def _paint(self, y: int) -> Strip:
+        line = self.render_line(y)
+        for each in self.get_line_filters():
+            line = line.apply_filter(each, self.background_colors[1])
+        line = self._painted[y] = line.adjust_cell_length(self.size.width)
+        return line
+
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """Repaint these regions, or all."""
+        for region in regions:
+            for y in region.line_range:
+                self._painted.pop(y, None)
+        if not regions:
+            self._painted.clear()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def refresh_row(self, y: int) -> None:
         """Repaint one line of the widget."""
