@@ -31,7 +31,7 @@ class Column(NamedTuple):
     right: bool = False
 
 
-_STRIPS = 512
+_STRIPS = 128
 """Lines kept, many times what is visible. A line is some 3 KB, and under load each is new twice a second."""
 
 
