@@ -293,11 +293,3 @@ def test_last_good_data_stays_when_the_server_goes(own_server: PostgresServer) -
     board = run_source(own_server, check)
     assert board.snapshot("postgres:main") is not None
     assert board.history[-1].last_ok == START.timestamp()
-
-
-def test_importing_the_source_loads_no_client_library() -> None:
-    import subprocess
-    import sys
-
-    script = "import console.sources.postgres, sys; print('psycopg' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-c", script]).strip() == b"False"
