@@ -139,7 +139,7 @@ class Output:
 
     def when_arrived(self, callback: Callable[[], None]) -> None:
         """Call back once all that was given so far has been drawn, or taken where nothing answers."""
-        self._waiting.append((self._given, callback))
+        self._waiting.append((self._given + self._failed, callback))
         self._tell()
 
     # Answers

@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any
 from rich.color import ColorSystem
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.app import App
+from textual.geometry import Region
 
 from console.ui.output import Output, erases_with_background
 
 if TYPE_CHECKING:
     from console.ui.wire import Wire
+
+
+_REGIONS = 200
+"""Parts of lines that were left out, from which the whole screen is painted instead."""
 
 
 class Painter:
@@ -31,12 +36,13 @@ class Painter:
         self._output: Output | None = None
         self._wire: Wire | None = None
         self._owed = False
+        self._regions: list[Region] | None = []
         self._waiting: list[Callable[[], None]] = []
 
     def show(self, update: Any, stock: Callable[[], None]) -> None:
         """Send a frame if the terminal takes one; ``stock`` paints it in Textual's own way."""
         if self._output is not None and not self._output.ready:
-            self._owed = True
+            self._owe(update)
             return
         data = self._encode(update) if self.compares else None
         if data is None:
@@ -69,8 +75,9 @@ class Painter:
     def ready(self) -> None:
         """Paint what was left out."""
         if self._owed and self._app.is_running and self._app.screen_stack:
+            regions, self._regions = self._regions, []
             self._owed = False
-            self._app.screen.refresh()
+            self._app.screen.refresh(*(regions or ()))
 
     def stalled(self, seconds: float) -> None:
         """Say that the screen was old for a while."""
@@ -79,9 +86,18 @@ class Painter:
     def lost(self) -> None:
         """A write failed."""
         self._wire = None
-        self._owed = True
+        self._owe(None)
 
     # Frames
+
+    def _owe(self, update: Any) -> None:
+        """Leave a frame out. Where cells are not compared, what it would have painted is remembered."""
+        spans = None if self.compares else getattr(update, "spans", None)
+        if spans is None or self._regions is None or len(self._regions) > _REGIONS:
+            self._regions = None
+        else:
+            self._regions += [Region(left, y, right - left, 1) for y, left, right in spans]
+        self._owed = True
 
     def _encode(self, update: Any) -> str | None:
         from console.ui.wire import Wire  # builds on what only a proven version of Textual is known to have

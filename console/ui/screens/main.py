@@ -145,7 +145,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         gap = time.monotonic() - self._ticked
         self._ticked += gap
         if gap > _STALL:
-            self.say(f"The screen stood still for {gap:.0f} s; everything else went on.", "warn")
+            self.say(f"The screen stood still for {gap:.0f} s.", "warn")
         if self._message is not None and self.engine.clock.monotonic() >= self._message[1]:
             self._message = None
         if self._feed is not None:
