@@ -25,10 +25,8 @@ _SHAPES = (
 def doubt(version: str = textual.__version__) -> str:
     """Why Textual's own output has to be used, as a sentence; empty when ours can be."""
     if version not in VERSIONS:
-        return (
-            f"Textual {version} is not among the versions that the compact output was proven with"
-            f" ({', '.join(VERSIONS)}): the screen is right, but takes more bytes on a slow link."
-        )
+        known = ", ".join(VERSIONS)
+        return f"Textual {version} is not proven here ({known} is), so frames take more bytes than usual."
     for module, name, parameters in _SHAPES:
         try:
             found: object = importlib.import_module(module)
@@ -38,8 +36,5 @@ def doubt(version: str = textual.__version__) -> str:
         except (ImportError, AttributeError, ValueError):
             fits = False
         if not fits:
-            return (
-                f"{module}.{name} of Textual {version} is not what the compact output builds on:"
-                " the screen is right, but takes more bytes on a slow link."
-            )
+            return f"{module}.{name} is not what it was, so frames take more bytes than usual."
     return ""

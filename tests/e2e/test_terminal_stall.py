@@ -310,7 +310,7 @@ def test_a_slow_line_carries_the_newest_frame_only(console: Console) -> None:
 
 def test_another_version_of_textual_paints_in_its_own_way(console: Console) -> None:
     with console.start(extra='proven.VERSIONS = ("0.1",)') as terminal:
-        terminal.wait_for("is not among the versions")
+        terminal.wait_for("is not proven here")
         assert REQUEST.search(terminal.output) is None
         terminal.send("?")
         terminal.wait_for("HELP")
