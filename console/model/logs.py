@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
-from typing import Literal
 
 import msgspec
 
@@ -46,6 +43,11 @@ class Description(msgspec.Struct, frozen=True):
     sections: tuple[tuple[str, tuple[str, ...]], ...]
 
 
+_HINTS = (
+    *("err", "eror", "fatal", "crit", "severe", "panic", "emerg", "alert", "exception", "traceback"),
+    *("segmentation", "unhandled", "oomkilled", "out of memory"),
+)
+_KLOG = re.compile(r"[EF]\d{4} ")
 # A level that is stated decides; without one, words decide. klog writes E1120 18:00:00.000000.
 _LEVEL = re.compile(
     r"\b(?:level|lvl|severity|loglevel|log\.level)\b[\"']?\s*[=:]\s*[\"']?(?P<named>[a-z]+)"
@@ -72,6 +74,10 @@ def is_error(text: str) -> bool:
     A level that the line states decides (``level=info msg="no error"`` is none); otherwise the words of
     exceptions and panics do, and ``errors=0`` or ``no errors`` do not.
     """
+    # Most lines hold none of the words, and to see that is twenty times cheaper than the patterns.
+    folded = text.lower()
+    if not any(hint in folded for hint in _HINTS) and _KLOG.match(text) is None:
+        return False
     match = _LEVEL.search(text)
     if match is not None:
         klog = match["klog"]
@@ -86,6 +92,7 @@ _PHRASES = (
     "internal server error|not implemented|bad gateway|service (?:temporarily )?unavailable"
     "|gateway time-?out|http version not supported|insufficient storage"
 )
+_NUMBER = re.compile(r"5\d\d")
 _5XX = re.compile(
     # status=502, "status_code": 503, http_status:500, code=504, response_code 500
     r"\b(?:status|status_?code|http_?status|http_?code|http\.status_code|response_?code|response_?status|code|sc)"
@@ -111,65 +118,4 @@ def is_5xx(text: str) -> bool:
     A number counts only in the place of a status: after ``status=``, in the column of an access log, after
     *returned*, or before its reason phrase. ``1500ms``, ``took 503 ms`` and port ``5003`` do not.
     """
-    return _5XX.search(text) is not None
-
-
-LogMode = Literal["text", "regex", "error", "5xx"]
-
-
-class LogCounts(msgspec.Struct, frozen=True):
-    """What a filter found: lines seen and matching (notices apart), pods covered, matches per minute.
-
-    ``per_minute`` are (unix seconds of the full minute, matches) for lines with a time, oldest first.
-    """
-
-    total: int
-    matched: int
-    pods: int
-    per_minute: tuple[tuple[int, int], ...]
-
-
-class LogFilter:
-    """One compiled filter over log lines.
-
-    ``text`` matches anywhere and ignores case unless it holds a capital letter; ``regex`` is a pattern
-    under the same rule; ``error`` and ``5xx`` need no text. ``invert`` keeps what does not match. Raises
-    ValueError with a sentence for a broken pattern.
-    """
-
-    def __init__(self, text: str = "", mode: LogMode = "text", invert: bool = False) -> None:
-        self.text = text
-        self.mode = mode
-        self.invert = invert
-        flags = re.NOFLAG if any(letter.isupper() for letter in text) else re.IGNORECASE
-        try:
-            self._pattern = re.compile(text if mode == "regex" else re.escape(text), flags)
-        except re.error as error:
-            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-
-    def matches(self, line: LogLine) -> bool:
-        """Whether to show a line; notices of the console are always shown."""
-        return line.notice or self._found(line.text) is not self.invert
-
-    def _found(self, text: str) -> bool:
-        if self.mode == "error":
-            return is_error(text)
-        if self.mode == "5xx":
-            return is_5xx(text)
-        return self._pattern.search(text) is not None
-
-    def count(self, lines: Iterable[LogLine]) -> LogCounts:
-        """Count the matching lines."""
-        total = matched = 0
-        pods: set[str] = set()
-        minutes: Counter[int] = Counter()
-        for line in lines:
-            if line.notice:
-                continue
-            total += 1
-            pods.add(line.pod)
-            if self.matches(line):
-                matched += 1
-                if line.at is not None:
-                    minutes[int(line.at // 60) * 60] += 1
-        return LogCounts(total, matched, len(pods), tuple(sorted(minutes.items())))
+    return _NUMBER.search(text) is not None and _5XX.search(text) is not None

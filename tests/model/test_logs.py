@@ -2,7 +2,7 @@
 
 import pytest
 
-from console.model.logs import LogCounts, LogFilter, LogLine, is_5xx, is_error
+from console.model.logs import is_5xx, is_error
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,7 @@ def test_statuses_of_servers_that_fail(text: str) -> None:
         "error=null",
         "loaded terror list and mirrors",
         "GET /error-pages/404.html",
+        '{"level":"info","last_error":"ValueError: x"}',
     ],
 )
 def test_lines_that_only_speak_of_errors(text: str) -> None:
@@ -82,40 +83,10 @@ def test_lines_that_only_speak_of_errors(text: str) -> None:
         "java.lang.NullPointerException: null",
         "panic: runtime error: index out of range",
         "E1120 18:00:00.123456 1 main.go:1] lost",
+        "F1120 18:00:00.123456 1 main.go:1] gone",
         "connection error: refused",
         "FATAL: too many clients",
     ],
 )
 def test_lines_that_report_an_error(text: str) -> None:
     assert is_error(text)
-
-
-def line(text: str, pod: str = "a", at: float | None = 60.0, notice: bool = False) -> LogLine:
-    return LogLine(at, pod, "app", text, notice)
-
-
-def test_text_ignores_case_until_a_capital_is_typed() -> None:
-    assert LogFilter("pool").matches(line("Connection POOL"))
-    assert not LogFilter("Pool").matches(line("connection pool"))
-    assert LogFilter("a.c").matches(line("a.c")) and not LogFilter("a.c").matches(line("abc"))
-
-
-def test_patterns_inversion_and_notices() -> None:
-    slow = LogFilter(r"ms=\d{3,}", "regex")
-    assert slow.matches(line("ms=750")) and not slow.matches(line("ms=75"))
-    assert not LogFilter(r"ms=\d{3,}", "regex", invert=True).matches(line("ms=750"))
-    assert LogFilter("x", invert=True).matches(line("x ended", notice=True))
-    with pytest.raises(ValueError, match="not a regular expression"):
-        LogFilter("(", "regex")
-
-
-def test_counts_cover_pods_and_minutes() -> None:
-    lines = [
-        line("status=500", "a", 61.0),
-        line("status=503", "b", 119.9),
-        line("status=200", "c", 120.0),
-        line("status=500", "a", None),
-        line("status=502", "a", 185.0),
-        line("stream ended", notice=True),
-    ]
-    assert LogFilter(mode="5xx").count(lines) == LogCounts(5, 4, 3, ((60, 2), (180, 1)))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from console.config import Config
 from console.model.logs import LogLine, LogRequest
-from console.ui.logfilter import is_error, is_server_error
 from console.ui.screens.logs import LogsScreen, highlight
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
@@ -119,26 +116,25 @@ def test_letters_in_the_filter_field_are_not_commands() -> None:
     drive(engine, script)
 
 
-@pytest.mark.parametrize(
-    ("text", "error", "five"),
-    [
-        ("2026-03-01 ERROR cannot connect", True, False),
-        ("level=error msg=x", True, False),
-        ('{"level":"error","status":500}', True, True),
-        ("Traceback (most recent call last):", True, False),
-        ("ValueError: bad", True, False),
-        ("E0301 14:00:00 reflector.go:1", True, False),
-        ("no errors found", False, False),
-        ("error_count=0 ok", False, False),
-        ('10.0.0.1 - - "GET / HTTP/1.1" 503 12', False, True),
-        ("status: 502", False, True),
-        ("took 503 ms", False, False),
-        ("order 500 shipped", False, False),
-        ("port=5000", False, False),
-    ],
-)
-def test_filters_tell_an_error_from_what_looks_like_one(text: str, error: bool, five: bool) -> None:
-    assert (is_error(text), is_server_error(text)) == (error, five)
+def test_filters_go_by_what_a_line_says_and_never_count_what_the_console_says() -> None:
+    engine = everything(FakeEngine())
+
+    async def script(ui: Ui) -> None:
+        await ui.press("l")
+        feed = engine.feeds[-1]
+        feed.put([line("connection error: refused"), line("upstream returned 502"), line("took 1500ms")])
+        feed.put([line('level=info msg="no ERROR seen"'), line("code=5003 bytes=500")])
+        feed.put([LogLine(None, "checkout-7d9f8-000", "app", "the container ended", notice=True)])
+        feed.finish()
+        await ui.settle()
+        assert "5 lines  ended" in ui.text() and "following" not in ui.text()
+        await ui.press("e")
+        assert "1 match errors" in ui.text() and "error: refused" in ui.text()
+        assert "the container ended" in ui.text()
+        await ui.press("e", "5")
+        assert "1 match 5xx" in ui.text() and "returned 502" in ui.text()
+
+    drive(engine, script)
 
 
 def test_highlight_marks_every_occurrence() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -15,11 +16,10 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from console.engine.ports import LogFeed
-from console.model.logs import LogLine, LogRequest
+from console.model.logs import LogLine, LogRequest, is_5xx, is_error
 from console.ui.cells import Span, Spans, fit
 from console.ui.feed import Feed
 from console.ui.format import age, clock_text
-from console.ui.logfilter import is_error, is_server_error
 from console.ui.port import Engine
 from console.ui.screens.dialog import Dialog
 from console.ui.widgets.line_widget import Bar
@@ -58,6 +58,7 @@ class LogsScreen(Dialog[None]):
         self._feed: LogFeed | None = None
         self._wake: Feed | None = None
         self._dropped = 0
+        self._notices: deque[int] = deque()
         self._text = ""
         self._errors = False
         self._five = False
@@ -97,6 +98,7 @@ class LogsScreen(Dialog[None]):
             self._feed.close()
         assert self._wake is not None
         self._dropped = 0
+        self._notices.clear()
         self.lines.replace(())
         self.lines.following = True
         self._feed = self.engine.logs(self._source, self._request, self._wake.poke)
@@ -107,6 +109,8 @@ class LogsScreen(Dialog[None]):
             return
         lines, dropped = self._feed.take()
         self._dropped += dropped
+        first = self.lines.forgotten + self.lines.held
+        self._notices.extend(number for number, line in enumerate(lines, first) if line.notice)
         self.lines.append(lines)
         self._show_state()
 
@@ -126,23 +130,27 @@ class LogsScreen(Dialog[None]):
 
     def _show_state(self) -> None:
         lines = self.lines
+        while self._notices and self._notices[0] < lines.forgotten:
+            self._notices.popleft()
+        notices = len(self._notices)  # which every filter lets pass, and nobody wrote into a log
         if self._saved:
             self.state.show((_tail(f" {self._saved}", self.state.size.width),))
             return
-        spans: list[Span] = [(f" {lines.held:,} lines", "dim")]
+        spans: list[Span] = [(f" {lines.held - notices:,} lines", "dim")]
         if self._filtered:
             named = [f"/{self._text}" if self._text else "", "errors" if self._errors else ""]
             named.append("5xx" if self._five else "")
             wanted = " ".join(part for part in named if part)
-            spans += [("  ", "dim"), (f"{lines.total:,} match {wanted}", "match")]
+            spans += [("  ", "dim"), (f"{max(0, lines.total - notices):,} match {wanted}", "match")]
         if lines.forgotten:
             spans.append((f"  {lines.forgotten:,} older gone", "dim"))
         if self._dropped:
             spans.append((f"  {self._dropped:,} dropped", "bad"))
-        if self._feed is not None and self._feed.finished:
+        ended = self._feed is not None and self._feed.finished
+        if ended:
             spans.append(("  ended", "warn"))
         if lines.following:
-            spans.append(("  following", "ok"))
+            spans += [] if ended else [("  following", "ok")]
         else:
             spans.append((f"  paused, {lines.waiting:,} new lines, f or End follows", "warn"))
         self.state.show(spans)
@@ -173,10 +181,10 @@ class LogsScreen(Dialog[None]):
             if needle and needle not in line.text.casefold():
                 return False
             if self._errors and self._five:
-                return is_error(line.text) or is_server_error(line.text)
+                return is_error(line.text) or is_5xx(line.text)
             if self._errors:
                 return is_error(line.text)
-            return not self._five or is_server_error(line.text)
+            return not self._five or is_5xx(line.text)
 
         self.lines.set_filter(wanted if self._filtered else None)
         self._show_state()
