@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -43,6 +43,11 @@ class ClusterSettings(_Section):
     in_cluster: bool = False
     qps: Annotated[float, Field(gt=0, le=10_000)] = 50
     burst: Annotated[int, Field(ge=1, le=100_000)] = 300
+
+
+def cluster_name(settings: ClusterSettings, index: int) -> str:
+    """What a cluster is called on the board: its own name, else its context, else ``current``."""
+    return settings.name or settings.context or ("current" if index == 0 else f"cluster-{index + 1}")
 
 
 class ServiceSettings(_Section):
@@ -164,6 +169,24 @@ class Config(_Section):
     drill: bool = False
     """Set by a drill's own configuration: incidents are marked as a drill for ever."""
 
+    @field_validator("kubernetes")
+    @classmethod
+    def _told_apart_clusters(cls, clusters: tuple[ClusterSettings, ...]) -> tuple[ClusterSettings, ...]:
+        _check_names("clusters", [cluster_name(cluster, index) for index, cluster in enumerate(clusters)])
+        return clusters
+
+    @field_validator("postgres", "redis")
+    @classmethod
+    def _told_apart_servers(cls, servers: tuple[Any, ...]) -> tuple[Any, ...]:
+        _check_names("servers", [server.name for server in servers])
+        return servers
+
+
+def _check_names(what: str, names: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two {what} are called {twice!r}; give each a 'name' of its own")
+
 
 def check_keymap(wanted: Mapping[str, str]) -> None:
     """Refuse a keymap that names an unknown action, no key, or a key that another action has.
@@ -246,9 +269,6 @@ def parse(text: str, name: str, flags: Mapping[str, Any] | None = None) -> Confi
 
 
 _FLAGS: dict[str, tuple[str, str]] = {
-    "kubeconfig": ("kubernetes", "kubeconfig"),
-    "context": ("kubernetes", "context"),
-    "namespace": ("kubernetes", "namespaces"),
     "prometheus_url": ("prometheus", "url"),
     "alertmanager_url": ("alertmanager", "url"),
     "postgres_dsn": ("postgres", "dsn"),
@@ -257,11 +277,12 @@ _FLAGS: dict[str, tuple[str, str]] = {
 
 
 def _apply(flags: Mapping[str, Any], data: dict[str, Any]) -> None:
-    """Put flags into the data of the file; of several servers of a kind the first is meant."""
+    """Put flags into the data of the file; of several databases or caches the first is meant."""
+    _apply_cluster(flags, data)
     for flag, (section, key) in _FLAGS.items():
         if not (value := flags.get(flag)):
             continue
-        if section in ("kubernetes", "postgres", "redis"):
+        if section in ("postgres", "redis"):
             servers = data.setdefault(section, [{}])
             if isinstance(servers, list) and servers and isinstance(servers[0], dict):
                 servers[0][key] = value
@@ -276,6 +297,26 @@ def _apply(flags: Mapping[str, Any], data: dict[str, Any]) -> None:
             data[key] = flags[key]
     if "kubernetes" not in data and kubeconfig_exists():
         data["kubernetes"] = [{}]
+
+
+def _apply_cluster(flags: Mapping[str, Any], data: dict[str, Any]) -> None:
+    """The flags of a cluster: ``--context`` chooses one of those in the file by its name or its context, or
+    is another one; a kubeconfig is that of one cluster; namespaces are those of all."""
+    context, kubeconfig, namespaces = (flags.get(flag) for flag in ("context", "kubeconfig", "namespace"))
+    clusters = data.get("kubernetes") or [{}]
+    if not (context or kubeconfig or namespaces) or not isinstance(clusters, list):
+        return
+    if not all(isinstance(cluster, dict) for cluster in clusters):
+        return  # refused by the validation
+    if context:
+        known = [one for one in clusters if context in (one.get("name"), one.get("context"))]
+        rest = clusters[0] if len(clusters) == 1 else {}
+        clusters = known[:1] or [{**rest, "name": "", "context": context}]
+    if kubeconfig:
+        clusters = [{**(clusters[0] if len(clusters) == 1 else {}), "kubeconfig": kubeconfig}]
+    if namespaces:
+        clusters = [{**cluster, "namespaces": namespaces} for cluster in clusters]
+    data["kubernetes"] = clusters
 
 
 def kubeconfig_exists() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,6 +131,49 @@ def test_flag_beats_environment_beats_file(tmp_path: Path, monkeypatch: pytest.M
     assert config.prometheus is not None
     assert config.prometheus.url == "http://flag"
     assert config.prometheus.services[0].name == "checkout"
+
+
+TWO = """
+[[kubernetes]]
+name = "eu"
+context = "prod-eu"
+namespaces = ["shop"]
+qps = 20
+[[kubernetes]]
+name = "us"
+context = "prod-us"
+"""
+
+
+def test_a_context_on_the_command_line_chooses_among_several_clusters() -> None:
+    def told(**flags: Any) -> list[tuple[str, str | None, tuple[str, ...]]]:
+        clusters = parse(TWO, "f", flags).kubernetes
+        return [(one.name, one.context, one.namespaces) for one in clusters]
+
+    eu, us = ("eu", "prod-eu", ("shop",)), ("us", "prod-us", ())
+    assert told() == [eu, us]
+    assert told(context="us") == told(context="prod-us") == [us]
+    assert told(context="eu") == [eu]
+    assert told(context="staging") == [("", "staging", ())]
+    assert told(namespace=["bank"]) == [("eu", "prod-eu", ("bank",)), ("us", "prod-us", ("bank",))]
+    assert told(kubeconfig="/x") == [("", None, ())]
+    one = parse(TWO, "f", {"kubeconfig": "/x", "context": "eu"}).kubernetes
+    assert [(str(c.kubeconfig), c.name, c.qps) for c in one] == [("/x", "eu", 20)]
+    single = parse(TWO.partition('[[kubernetes]]\nname = "us"')[0], "f", {"context": "other"}).kubernetes
+    assert [(c.name, c.context, c.namespaces) for c in single] == [("", "other", ("shop",))]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("[[kubernetes]]\nname = 'a'\n[[kubernetes]]\ncontext = 'a'", "clusters are called 'a'"),
+        ("[[postgres]]\ndsn = 'x'\n[[postgres]]\ndsn = 'y'", "servers are called 'main'"),
+        ("[[redis]]\nname = 'c'\nurl = 'x'\n[[redis]]\nname = 'c'\nurl = 'y'", "servers are called 'c'"),
+    ],
+)
+def test_two_of_the_same_name_could_not_be_told_apart(text: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"two {name}; give each a 'name' of its own"):
+        parse(text, "f")
 
 
 def test_the_current_kubeconfig_is_used_when_nothing_else_is_said(

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from console.config import ClusterSettings, Config, PostgresSettings
-from console.engine.assemble import cluster_name
+from console.config import ClusterSettings, Config, PostgresSettings, cluster_name
 from console.engine.board import Board
 from console.engine.breakglass import by_hand, second_path, spare_folder, write_second
 from console.engine.crash import save_crash

@@ -15,15 +15,20 @@ from typing import Any, TextIO
 import msgspec
 
 from console.config import Config, default_state_dir, load
-from console.engine.assemble import board_names
-from console.engine.board import Board
+from console.engine.act_target import (
+    UsageError,
+    find_namespace,
+    find_source,
+    find_sources,
+    look_at,
+    namespaces_of,
+)
 from console.engine.engine import Engine
 from console.engine.live import live_engine
 from console.engine.planview import outcome_text, plan_text
 from console.engine.ports import FullError, Mitigator, PlanError
 from console.model.actions import MITIGATIONS, Action
 from console.model.clock import SystemClock
-from console.model.kube import KubeSnapshot
 from console.model.plan import Plan, Progress, Risk, Target
 from console.model.redact import redact_value
 from console.timeline.entry import TimelineError
@@ -35,12 +40,6 @@ SLOT_SECONDS = 20.0
 """How long a slot of a full database server is tried for."""
 SLOT_PAUSE = 0.4
 """The longest pause between two tries in seconds; each costs the server a process for some milliseconds."""
-LIST_SECONDS = 5.0
-"""How long the list that tells the namespace of a target may take."""
-
-
-class UsageError(Exception):
-    """A command line that cannot be used, as a sentence."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,9 +81,11 @@ def _act(
     mitigator = engine.mitigator
     if mitigator is None:
         raise UsageError("this engine cannot act")
-    source = find_source(config, action)
-    known = _look(engine.board, source, kind)
-    target = Target(kind, name, find_namespace(config, args.namespace or (), source, kind, name, known))
+    sources = find_sources(config, action)
+    known = {source: look_at(engine.board, source, kind) for source in sources}
+    source = find_source(known, kind, name, args.namespace or ())
+    spaces = args.namespace or namespaces_of(config, source)
+    target = Target(kind, name, find_namespace(spaces, source, kind, name, known[source]))
     plan = _plan(engine, lambda: mitigator.plan(action.name, target, params, source=source))
     for earlier in mitigator.progress:
         print(f"warroom: {earlier.text}", file=sys.stderr)
@@ -207,59 +208,6 @@ def parse_target(action: Action, text: str) -> tuple[str, str]:
         hint = f"did you mean {near[0]}/{name}?" if near else f"it acts on {kinds}"
         raise UsageError(f"{action.name} cannot act on a {kind}; {hint}")
     return kind, name
-
-
-def find_source(config: Config, action: Action) -> str:
-    """The board name of the system that the action means: the first of its sort. Raises UsageError."""
-    sort = {"k8s": "kubernetes", "pg": "postgres"}[action.name.partition(".")[0]]
-    for name in board_names(config):
-        if name.startswith(f"{sort}:"):
-            return name
-    flag = "--context or --kubeconfig" if sort == "kubernetes" else "--postgres-dsn"
-    raise UsageError(f"{action.name} needs a {sort} in the configuration; give {flag}")
-
-
-def find_namespace(
-    config: Config, given: Sequence[str], source: str, kind: str, name: str, known: KubeSnapshot | None
-) -> str:
-    """The one namespace that is meant. Raises UsageError otherwise: it is never guessed."""
-    if not source.startswith("kubernetes:"):
-        return ""
-    if len(given) == 1:
-        return given[0]
-    configured = given or config.kubernetes[0].namespaces
-    if len(configured) == 1:
-        return configured[0]
-    found: set[str] = set()
-    if known is not None and kind == "pod":
-        found = {pod.namespace for pod in known.pods.values() if pod.name == name}
-    elif known is not None:
-        found = {w.namespace for w in known.workloads.values() if (w.kind.lower(), w.name) == (kind, name)}
-    if configured:
-        found &= set(configured)
-    if len(found) == 1:
-        return found.pop()
-    where = (
-        f"it exists in {', '.join(sorted(found))}" if found else "it was not found in any that can be read"
-    )
-    raise UsageError(f"the namespace of {kind}/{name} is not clear: {where}; name it with --namespace")
-
-
-def _look(board: Board, source: str, kind: str) -> KubeSnapshot | None:
-    """The snapshot of a cluster once its list of ``kind`` is complete, or what is known after a while."""
-    complete = threading.Event()
-
-    def look(_name: str = "") -> None:
-        snapshot = board.snapshot(source)
-        if isinstance(snapshot, KubeSnapshot) and f"{kind}s" in {*snapshot.synced, *snapshot.denied}:
-            complete.set()
-
-    stop = board.listen(look)
-    look()
-    complete.wait(LIST_SECONDS if source.startswith("kubernetes:") else 0)
-    stop()
-    snapshot = board.snapshot(source)
-    return snapshot if isinstance(snapshot, KubeSnapshot) else None
 
 
 def _check_consent(args: argparse.Namespace, name: str) -> None:

@@ -18,17 +18,13 @@ from console.config import (
     PostgresSettings,
     PrometheusSettings,
     RedisSettings,
+    cluster_name,
 )
 from console.model.clock import Clock
 from console.sources.base import Source
 
 Factory = Callable[[str, Clock, random.Random], Source]
 """Makes a source from its board name, the clock and the randomness of its back-off."""
-
-
-def cluster_name(settings: ClusterSettings, index: int) -> str:
-    """The name of a cluster on the board: its own, else its context, else ``current``."""
-    return settings.name or settings.context or ("current" if index == 0 else f"cluster-{index + 1}")
 
 
 def board_names(config: Config) -> tuple[str, ...]:

@@ -47,14 +47,16 @@ class ChangeWatch:
         self._last: KubeSnapshot | None = None
         self._pending: dict[str, _Pending] = {}
         self._began = 0.0
+        self._place = ""
 
     @property
     def waiting(self) -> bool:
         """Whether a change waits for its revision, so that another look is due without any news."""
         return bool(self._pending)
 
-    def look(self, snapshot: KubeSnapshot, now: float) -> list[Notice]:
-        """What changed since the last look."""
+    def look(self, snapshot: KubeSnapshot, now: float, place: str = "") -> list[Notice]:
+        """What changed since the last look; ``place`` goes before the names (see ``cluster_prefix``)."""
+        self._place = place
         known = snapshot.synced | set(snapshot.denied)
         if not {"deployments", "replicasets"} <= known:
             return []
@@ -146,7 +148,7 @@ class ChangeWatch:
             "workload": workload.key,
             "uid": workload.uid,
         }
-        label = subject(snapshot, workload.namespace, workload.key)
+        label = f"{self._place}{subject(snapshot, workload.namespace, workload.key)}"
         return Notice(
             "change", f"workload/{workload.uid}", phase, f"{label} {text}", at, about | dict(data or {})
         )

@@ -23,6 +23,7 @@ from console.model.kube import KubeSnapshot
 from console.model.signals import Signal, SignalsSnapshot, Suggestion, detect, remember
 from console.model.source import Health, SourceStatus
 from console.model.symptoms.finding import Memory
+from console.model.symptoms.kube import cluster_prefix
 from console.model.symptoms.words import span
 from console.timeline.entry import TimelineError
 
@@ -85,7 +86,7 @@ class Observer:
             return
         for source, snapshot in self._board.of_type(KubeSnapshot).items():
             watch = self._watches.setdefault(source, ChangeWatch(source))
-            for notice in watch.look(snapshot, now):
+            for notice in watch.look(snapshot, now, cluster_prefix(self._board, source)):
                 self._scribe.add(notice)
         self._announce(self._scribe, now)
 
@@ -149,7 +150,7 @@ class Observer:
                 scribe.add(_notice(signal, "worse", f"now critical: {signal.text}", now))
         for key in [key for key in self._announced if key not in present]:
             gone = self._announced.pop(key)
-            text = f"{gone.name}({gone.subject}) ended after {span(max(now - gone.since, 1))}"
+            text = f"{gone.name}({gone.label}) ended after {span(max(now - gone.since, 1))}"
             scribe.add(_notice(gone, "end", text, now))
 
 

@@ -13,7 +13,7 @@ from console.model.metrics import PrometheusSnapshot
 from console.model.plan import Target
 from console.model.signals import Signal
 from console.model.symptoms.finding import BoardView
-from console.model.symptoms.kube import change_words, subject
+from console.model.symptoms.kube import change_words, cluster_prefix, subject
 from console.model.symptoms.words import clock, names
 
 BEFORE = 1800.0
@@ -77,7 +77,7 @@ class Scene:
     def workloads(self) -> tuple[Found, ...]:
         """All workloads of all clusters."""
         return tuple(
-            Found(source, snapshot, workload, subject(snapshot, workload.namespace, workload.key))
+            self._found(source, snapshot, workload)
             for source, snapshot in self.board.of_type(KubeSnapshot).items()
             for workload in snapshot.workloads.values()
         )
@@ -87,8 +87,12 @@ class Scene:
         found: dict[str, Found] = {}
         for signal in signals:
             for name in (signal.subject, *self._configured.get(signal.subject, ())):
-                found.update((item.workload.uid, item) for item in self._called(name))
+                found.update((item.workload.uid, item) for item in self._called(name, signal.source))
         return tuple(found.values())
+
+    def _found(self, source: str, snapshot: KubeSnapshot, workload: Workload) -> Found:
+        label = subject(snapshot, workload.namespace, workload.key)
+        return Found(source, snapshot, workload, f"{cluster_prefix(self.board, source)}{label}")
 
     def releases(self, since: float) -> tuple[Release, ...]:
         """Changes that may have caused what began at ``since``: images first, then the latest."""
@@ -114,12 +118,18 @@ class Scene:
                 found.setdefault(workload.name, []).append((source, snapshot, workload))
         return found
 
-    def _called(self, name: str) -> Iterator[Found]:
-        """Workloads by label, by ``kind/name`` or by bare name."""
+    def _called(self, name: str, teller: str) -> Iterator[Found]:
+        """Workloads by the subject of a signal, by ``kind/name`` or by bare name.
+
+        What a cluster tells is about that cluster; what others tell may be about any.
+        """
+        clusters = self.board.of_type(KubeSnapshot)
         for source, snapshot, workload in self._by_name.get(name.rpartition("/")[2], ()):
-            label = subject(snapshot, workload.namespace, workload.key)
-            if name in (label, f"{workload.kind.lower()}/{workload.name}", workload.name):
-                yield Found(source, snapshot, workload, label)
+            if teller in clusters and teller != source:
+                continue
+            known_as = subject(snapshot, workload.namespace, workload.key)
+            if name in (known_as, f"{workload.kind.lower()}/{workload.name}", workload.name):
+                yield self._found(source, snapshot, workload)
 
     def _releases_from(self, start: float) -> Iterator[Release]:
         """The newest change, at ``start`` or later, of every workload that has revisions."""
@@ -137,7 +147,7 @@ class Scene:
                 if (key := (revision.namespace, revision.workload)) in young:
                     revisions.setdefault(key, []).append(revision)
             for key, known in revisions.items():
-                found = Found(source, snapshot, young[key], subject(snapshot, *key))
+                found = self._found(source, snapshot, young[key])
                 release = _release(found, tuple(sorted(known, key=lambda revision: -revision.number)))
                 if release is not None and release.at >= start:
                     yield release

@@ -18,7 +18,7 @@ from console.model.plan import Target
 from console.model.postgres import PostgresSnapshot
 from console.model.redis import RedisSnapshot
 from console.model.symptoms.finding import BoardView, Finding, Memory, Severity
-from console.model.symptoms.kube import kube_findings
+from console.model.symptoms.kube import cluster_prefix, kube_findings
 from console.model.symptoms.metrics import metrics_findings
 from console.model.symptoms.stores import remembered_depths, store_findings
 from console.model.symptoms.words import clock
@@ -31,7 +31,7 @@ class Signal(msgspec.Struct, frozen=True):
     """Something wrong: ``error-ratio-high(auth-service) 8.1 % > 5 % since 14:23Z``.
 
     ``since`` is unix seconds; ``detail`` is the middle of ``text``. ``quiet`` counts the rounds without the
-    symptom so far, the last of them at ``round``.
+    symptom so far, the last of them at ``round``. ``place`` names the cluster where there are several.
     """
 
     name: str
@@ -45,6 +45,12 @@ class Signal(msgspec.Struct, frozen=True):
     threshold: float | None = None
     quiet: int = 0
     round: float = 0.0
+    place: str = ""
+
+    @property
+    def label(self) -> str:
+        """The subject, with its cluster where there are several."""
+        return f"{self.place}{self.subject}"
 
     @property
     def key(self) -> str:
@@ -110,7 +116,8 @@ def detect(
     for key, finding in found.items():
         earlier = previous.get(key)
         if finding.active or earlier is not None:
-            signals.append(_signal(finding, earlier, now, rounds.get(finding.source, now)))
+            place = cluster_prefix(board, finding.source)
+            signals.append(_signal(finding, earlier, now, rounds.get(finding.source, now), place))
     for key, earlier in previous.items():
         if key not in found:
             signals += _quieter(earlier, rounds.get(earlier.source, now))
@@ -153,7 +160,7 @@ _POLLED: tuple[type[_Polled], ...] = (
 )
 
 
-def _signal(finding: Finding, earlier: Signal | None, now: float, at: float) -> Signal:
+def _signal(finding: Finding, earlier: Signal | None, now: float, at: float, place: str) -> Signal:
     since = earlier.since if earlier is not None else min(finding.since or now, now)
     if finding.held and earlier is not None:
         detail = earlier.detail if earlier.detail.endswith(_HELD) else f"{earlier.detail}{_HELD}"
@@ -164,7 +171,7 @@ def _signal(finding: Finding, earlier: Signal | None, now: float, at: float) -> 
     return Signal(
         name=finding.name,
         subject=finding.subject,
-        text=f"{finding.name}({finding.subject}) {detail} since {clock(since)}",
+        text=f"{finding.name}({place}{finding.subject}) {detail} since {clock(since)}",
         severity=finding.severity,
         since=since,
         source=finding.source,
@@ -172,6 +179,7 @@ def _signal(finding: Finding, earlier: Signal | None, now: float, at: float) -> 
         value=earlier.value if finding.held and earlier is not None else finding.value,
         threshold=finding.threshold,
         round=at,
+        place=place,
     )
 
 

@@ -77,7 +77,7 @@ async def _suggestion(screen: MainScreen, pane: SuggestionsPane) -> None:
         return
     offer = pane.offer()
     action = offer[0] if offer is not None else None
-    title = row.title if isinstance(row, Suggestion) else f"{row.name} {row.subject}"
+    title = row.title if isinstance(row, Suggestion) else f"{row.name} {row.label}"
     taken = await screen.app.push_screen_wait(
         OfferScreen(screen.engine, title, lambda width: suggestion_lines(row, action, width), action)
     )

@@ -9,18 +9,18 @@ import pytest
 from console.cli import build_parser
 from console.config import ClusterSettings, Config
 from console.engine import act_command
-from console.engine.act_command import (
+from console.engine.act_command import exit_code, find_action, parse_params, parse_target
+from console.engine.act_target import (
     UsageError,
-    exit_code,
-    find_action,
     find_namespace,
     find_source,
-    parse_params,
-    parse_target,
+    find_sources,
+    namespaces_of,
 )
 from console.model.actions import find
 from console.model.plan import Outcome, Plan, Progress, Risk, Target, Verdict
 from tests.mitigations.kubernetes.rig import Rig, rig, run
+from tests.model.board import cluster, workload
 
 
 def arguments(*words: str) -> argparse.Namespace:
@@ -67,14 +67,36 @@ def test_defaults_are_filled_in() -> None:
 
 def test_a_namespace_is_never_guessed() -> None:
     config = Config(kubernetes=(ClusterSettings(name="prod"),))
-    source = find_source(config, find_action("k8s.restart"))
+    (source,) = find_sources(config, find_action("k8s.restart"))
 
     assert source == "kubernetes:prod"
-    assert find_namespace(config, ["shop"], source, "deployment", "api", None) == "shop"
+    assert find_source({source: None}, "deployment", "api", ()) == source
+    assert find_namespace(["shop"], source, "deployment", "api", None) == "shop"
     with pytest.raises(UsageError, match="--namespace"):
-        find_namespace(config, [], source, "deployment", "api", None)
+        find_namespace([], source, "deployment", "api", None)
     with pytest.raises(UsageError, match="needs a postgres"):
-        find_source(config, find_action("pg.cancel"))
+        find_sources(config, find_action("pg.cancel"))
+
+
+def test_a_cluster_is_never_guessed() -> None:
+    api, web = workload("api"), workload("web")
+    eu, us = cluster(api, web), cluster(workload("api", namespace="edge"))
+    both = {"kubernetes:eu": eu, "kubernetes:us": us}
+    assert find_source(both, "deployment", "web", ()) == "kubernetes:eu"
+    assert find_source(both, "deployment", "api", ("edge",)) == "kubernetes:us"
+    for known, name, words in (
+        (both, "api", "it exists in eu, us; name it with --context"),
+        (both, "gone", "none of eu, us has it"),
+        ({**both, "kubernetes:us": None}, "web", "it exists in eu, and us could not be looked at"),
+        ({**both, "kubernetes:us": cluster(synced=frozenset())}, "web", "us could not be looked at"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            find_source(known, "deployment", name, ())
+    settings = (ClusterSettings(name="eu", namespaces=("a", "b")), ClusterSettings(context="us"))
+    config = Config(kubernetes=settings)
+    assert find_sources(config, find_action("k8s.restart")) == ["kubernetes:eu", "kubernetes:us"]
+    assert namespaces_of(config, "kubernetes:eu") == ("a", "b")
+    assert namespaces_of(config, "kubernetes:us") == ()
 
 
 PLAN = Plan("k8s.scale", "t", Risk.ROUTINE, Target("deployment", "shop"), {}, "c", "s", "x", 0.0)

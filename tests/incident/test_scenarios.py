@@ -309,3 +309,17 @@ def test_old_trouble_elsewhere_does_not_hide_a_release() -> None:
     best = first({KUBE: cluster(*records), "prometheus": FAILING})
     assert (best.scenario, best.target and best.target.name) == ("bad-release", "checkout")
     assert not any("legacy" in line for line in best.evidence)
+
+
+def test_what_one_cluster_tells_is_mended_in_that_cluster() -> None:
+    """Both have a workload of that name; the healthy one comes first on the board."""
+    killed = container(state="running", last_reason="OOMKilled", last_finished=NOW - 30, restarts=5)
+    sick = pod("p", "Deployment/shop", "OOMKilled", containers=(killed,))
+    healthy = cluster(workload("shop", uid="uid-eu"))
+    found = suggestions({"kubernetes:eu": healthy, "kubernetes:us": cluster(workload("shop"), sick)})
+    best = next(one for one in found if one.scenario == "memory-leak")
+    assert (best.source, best.action) == ("kubernetes:us", "k8s.restart")
+    assert best.target is not None and best.target.uid == "uid-shop"
+    assert any("oom-killed(us:deployment/shop)" in line for line in best.evidence)
+    alone = suggestions({KUBE: cluster(workload("shop"), sick)})[0]
+    assert any("oom-killed(deployment/shop)" in line for line in alone.evidence)

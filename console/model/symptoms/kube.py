@@ -34,6 +34,12 @@ def kube_findings(board: BoardView, now: float) -> Iterator[Finding]:
         yield from _nodes(source, snapshot)
 
 
+def cluster_prefix(board: BoardView, source: str) -> str:
+    """``name:`` of a cluster where there are several, else nothing; also for what is no cluster."""
+    clusters = board.of_type(KubeSnapshot)
+    return f"{source.partition(':')[2]}:" if len(clusters) > 1 and source in clusters else ""
+
+
 def subject(snapshot: KubeSnapshot, namespace: str, key: str) -> str:
     """``deployment/shop``, with its namespace in front unless only one is looked at."""
     kind, _, name = key.partition("/")

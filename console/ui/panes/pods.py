@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from console.model.kube import KubeSnapshot, Pod, Workload
 from console.model.plan import Target
+from console.model.source import Health
 from console.ui.cells import Spans
 from console.ui.format import age, count, percent, plural, size
 from console.ui.panes.base import Pane, Selection
@@ -46,6 +47,12 @@ class PodsPane(Pane):
         self._several = (False, False)
         self.namespace = ""
         super().__init__(engine)
+        self.table.old = lambda key: self._unreachable(key.partition("|")[0])
+
+    def _unreachable(self, source: str) -> bool:
+        """Whether a cluster's rows are what was last known of it."""
+        status = self.engine.board.status(source)
+        return status is not None and status.health in (Health.FAILED, Health.DENIED)
 
     # The rows
 
@@ -132,7 +139,12 @@ class PodsPane(Pane):
     def _cluster_cell(self, row: Workload | Pod) -> Spans:
         for source, snapshot in self._snapshots.items():
             if (snapshot.workloads.get(row.uid) or snapshot.pods.get(row.uid)) is row:
-                return ((source.partition(":")[2], "accent"),)
+                name = source.partition(":")[2]
+                return (
+                    ((f"{self.table.glyphs.bad} {name}", "bad"),)
+                    if self._unreachable(source)
+                    else ((name, "accent"),)
+                )
         return ()
 
     def _namespace_cell(self, row: Workload | Pod) -> Spans:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from console.model.actions import Action, find
 from console.model.signals import Signal, SignalsSnapshot, Suggestion
+from console.model.symptoms.kube import cluster_prefix
 from console.ui.cells import Span, Spans
 from console.ui.format import age, clock_text, plural
 from console.ui.panes.base import Pane, Selection, matches
@@ -68,7 +69,7 @@ class SuggestionsPane(Pane):
     def _name_cell(self, row: Suggestion | Signal) -> Spans:
         if isinstance(row, Suggestion):
             return ((row.title, "strong"), (f" {row.score:.0%}", "dim"))
-        return ((row.name, "text"), (f" {row.subject}", "dim"))
+        return ((row.name, "text"), (f" {row.label}", "dim"))
 
     def _step_cell(self, row: Suggestion | Signal) -> Spans:
         if isinstance(row, Signal):
@@ -77,6 +78,8 @@ class SuggestionsPane(Pane):
         if action is None:
             return ((row.steps[0].text if row.action and row.steps else row.why, "dim"),)
         on = f" {row.target.name}" if row.target is not None else ""
+        place = cluster_prefix(self.engine.board, row.source).rstrip(":")
+        on += f" in {place}" if place else ""
         return ((f"{action.title}{on}", "accent"),)
 
     def _since_cell(self, row: Suggestion | Signal) -> Spans:

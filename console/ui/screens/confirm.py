@@ -158,7 +158,7 @@ class ConfirmScreen(Dialog[Decision]):
                 *_asked(f"Refused: {plan.refusal}", "bad", width),
                 self._cancel_line("Close", (), width),
             ]
-        where = " / ".join(part for part in (plan.context, plan.target.namespace) if part)
+        where = " / ".join(part for part in (self._cluster(plan), plan.target.namespace) if part)
         ask = _asked(f"{plan.title} in {where}?" if where else f"{plan.title}?", "strong", width)
         name = plan.typed_name
         if self.risk is not Risk.DESTRUCTIVE:
@@ -174,6 +174,12 @@ class ConfirmScreen(Dialog[Decision]):
         ]
         end = (typed[0][-(width - 20) :], typed[1])
         return [*ask, *rows, (("   then enter: ", "dim"), end), self._cancel_line("Cancel", (), width)]
+
+    def _cluster(self, plan: Plan) -> str:
+        """The pinned context; where there are several clusters also what the panes call it."""
+        name = plan.source.partition(":")[2]
+        several = len(self.engine.config.kubernetes) > 1 and plan.source.startswith("kubernetes:")
+        return f"{name} (context {plan.context})" if several and name != plan.context else plan.context
 
     def _cancel_line(self, text: str, yes: Spans, width: int) -> Spans:
         """The last line: the way out, the yes, and how much of the plan is below what is seen."""

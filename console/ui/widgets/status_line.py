@@ -105,7 +105,11 @@ def _right(engine: Engine, now: float, glyphs: Glyphs, *, paused: bool) -> list[
 
 
 def context_text(engine: Engine) -> str:
-    """Context and namespaces of the first cluster, short."""
+    """Context and namespaces of the cluster, short; of several their names."""
+    names = [name.partition(":")[2] for name in engine.board.of_type(KubeSnapshot)]
+    if len(names) > 1:
+        text = ", ".join(sorted(names))
+        return text if width_of(text) <= 40 else f"{len(names)} clusters"
     for snapshot in engine.board.of_type(KubeSnapshot).values():
         spaces = ",".join(snapshot.namespaces)
         text = f"{snapshot.context}/{spaces or '*'}"

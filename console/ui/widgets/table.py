@@ -66,6 +66,8 @@ class Table(LineWidget, can_focus=True):
         self.jumps = 0
         """How often the cursor, which nobody had put there, went to another object."""
         self._greyed = False
+        self.old: Callable[[str], bool] = lambda _key: False
+        """Whether a row shows what was last known, while the others show what is."""
         self._sorted = ""
         self._fitted: tuple[tuple[Column, int, int], ...] = ()
         self._shown: dict[int, tuple[Any, ...]] = {}
@@ -247,7 +249,8 @@ class Table(LineWidget, can_focus=True):
             return ("", ())
         fitted = self._fit_columns()
         marked = key == self._cursor and (self.has_focus or self.always_marked)
-        return (key, tuple(column.cell(record) for column, _, _ in fitted), marked, self._greyed)
+        greyed = self._greyed or self.old(key)
+        return (key, tuple(column.cell(record) for column, _, _ in fitted), marked, greyed)
 
     def _notice_line(self, y: int) -> Spans:
         line = y - self._header
