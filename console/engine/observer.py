@@ -23,7 +23,7 @@ from console.model.kube import KubeSnapshot
 from console.model.signals import Signal, SignalsSnapshot, Suggestion, detect, remember
 from console.model.source import Health, SourceStatus
 from console.model.symptoms.finding import Memory
-from console.model.symptoms.kube import cluster_prefix
+from console.model.symptoms.kube import cluster_prefix, clusters_of
 from console.model.symptoms.words import span
 from console.timeline.entry import TimelineError
 
@@ -86,7 +86,7 @@ class Observer:
             return
         for source, snapshot in self._board.of_type(KubeSnapshot).items():
             watch = self._watches.setdefault(source, ChangeWatch(source))
-            for notice in watch.look(snapshot, now, cluster_prefix(self._board, source)):
+            for notice in watch.look(snapshot, now, cluster_prefix(clusters_of(self._board), source)):
                 self._scribe.add(notice)
         self._announce(self._scribe, now)
 

@@ -13,7 +13,7 @@ from console.model.metrics import PrometheusSnapshot
 from console.model.plan import Target
 from console.model.signals import Signal
 from console.model.symptoms.finding import BoardView
-from console.model.symptoms.kube import change_words, cluster_prefix, subject
+from console.model.symptoms.kube import change_words, cluster_prefix, clusters_of, subject
 from console.model.symptoms.words import clock, names
 
 BEFORE = 1800.0
@@ -92,7 +92,11 @@ class Scene:
 
     def _found(self, source: str, snapshot: KubeSnapshot, workload: Workload) -> Found:
         label = subject(snapshot, workload.namespace, workload.key)
-        return Found(source, snapshot, workload, f"{cluster_prefix(self.board, source)}{label}")
+        return Found(source, snapshot, workload, f"{cluster_prefix(self._clusters, source)}{label}")
+
+    @cached_property
+    def _clusters(self) -> frozenset[str]:
+        return clusters_of(self.board)
 
     def releases(self, since: float) -> tuple[Release, ...]:
         """Changes that may have caused what began at ``since``: images first, then the latest."""
@@ -123,9 +127,8 @@ class Scene:
 
         What a cluster tells is about that cluster; what others tell may be about any.
         """
-        clusters = self.board.of_type(KubeSnapshot)
         for source, snapshot, workload in self._by_name.get(name.rpartition("/")[2], ()):
-            if teller in clusters and teller != source:
+            if teller in self._clusters and teller != source:
                 continue
             known_as = subject(snapshot, workload.namespace, workload.key)
             if name in (known_as, f"{workload.kind.lower()}/{workload.name}", workload.name):

@@ -18,7 +18,7 @@ from console.model.plan import Target
 from console.model.postgres import PostgresSnapshot
 from console.model.redis import RedisSnapshot
 from console.model.symptoms.finding import BoardView, Finding, Memory, Severity
-from console.model.symptoms.kube import cluster_prefix, kube_findings
+from console.model.symptoms.kube import cluster_prefix, clusters_of, kube_findings
 from console.model.symptoms.metrics import metrics_findings
 from console.model.symptoms.stores import remembered_depths, store_findings
 from console.model.symptoms.words import clock
@@ -110,13 +110,13 @@ def detect(
     ``previous`` are those of the round before by ``key``; ``memory`` is what ``remember`` gave (without it a
     growing queue is not seen).
     """
-    rounds = _rounds(board)
+    rounds, clusters = _rounds(board), clusters_of(board)
     found = {finding.key: finding for finding in _findings(board, now, memory)}
     signals = []
     for key, finding in found.items():
         earlier = previous.get(key)
         if finding.active or earlier is not None:
-            place = cluster_prefix(board, finding.source)
+            place = cluster_prefix(clusters, finding.source)
             signals.append(_signal(finding, earlier, now, rounds.get(finding.source, now), place))
     for key, earlier in previous.items():
         if key not in found:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from console.model.kube import KubeSnapshot, Pod, Workload
+from console.model.source import Health
 from console.ui.panes import pods as pane
 from console.ui.panes.podrows import Block, PodRows
 from tests.sources.kubernetes.many import Many
@@ -183,5 +184,21 @@ def test_two_clusters_are_told_apart_and_the_sick_of_both_come_first() -> None:
         assert "4 workloads, 4 pods" in ui.text() and "2 sick" in ui.text()
         chosen = ui.main.panes["pods"].selections()[0]
         assert (chosen.source, chosen.target.uid) == ("kubernetes:prod-us", "b1")
+
+    drive(engine, script, (200, 50))
+
+
+def test_a_cluster_is_named_although_the_other_never_answered() -> None:
+    engine = FakeEngine()
+    engine.health("kubernetes:prod-eu")
+    engine.health("kubernetes:prod-us", Health.FAILED, reason="the host refuses connections")
+    row = workload("checkout", uid="a1")
+    engine.board.publish("kubernetes:prod-eu", snapshot([row], [pod(row, 0)]))
+
+    async def script(ui: Ui) -> None:
+        await ui.settle()
+        assert "prod-eu" in ui.line("▸ checkout")
+        assert "prod-us ✗ FAILED" in ui.line("PODS")
+        assert "prod-eu, prod-us" in ui.grid()[0]
 
     drive(engine, script, (200, 50))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from console.model.kube import KubeSnapshot, Pod, Revision, Workload, differences
 from console.model.symptoms.finding import NEAR, BoardView, Finding, Severity, above
@@ -34,9 +34,15 @@ def kube_findings(board: BoardView, now: float) -> Iterator[Finding]:
         yield from _nodes(source, snapshot)
 
 
-def cluster_prefix(board: BoardView, source: str) -> str:
+def clusters_of(board: BoardView) -> frozenset[str]:
+    """The board names of all clusters, also of one that has never answered."""
+    return frozenset(
+        name for name in (*board.statuses, *board.of_type(KubeSnapshot)) if name.startswith("kubernetes:")
+    )
+
+
+def cluster_prefix(clusters: Collection[str], source: str) -> str:
     """``name:`` of a cluster where there are several, else nothing; also for what is no cluster."""
-    clusters = board.of_type(KubeSnapshot)
     return f"{source.partition(':')[2]}:" if len(clusters) > 1 and source in clusters else ""
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from console.model.kube import KubeSnapshot, Pod, Workload
 from console.model.plan import Target
 from console.model.source import Health
+from console.model.symptoms.kube import clusters_of
 from console.ui.cells import Spans
 from console.ui.format import age, count, percent, plural, size
 from console.ui.panes.base import Pane, Selection
@@ -104,7 +105,8 @@ class PodsPane(Pane):
 
     def _fit_columns(self) -> None:
         """A column that says the same in every row is left out."""
-        several = (len(self._snapshots) > 1, not self.namespace and len(self.namespaces()) > 1)
+        clusters = clusters_of(self.engine.board)
+        several = (len(clusters) > 1, not self.namespace and len(self.namespaces()) > 1)
         if several != self._several:
             self._several = several
             self.table.set_columns(self.columns())

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from console.model.actions import Action, find
 from console.model.signals import Signal, SignalsSnapshot, Suggestion
-from console.model.symptoms.kube import cluster_prefix
+from console.model.symptoms.kube import cluster_prefix, clusters_of
 from console.ui.cells import Span, Spans
 from console.ui.format import age, clock_text, plural
 from console.ui.panes.base import Pane, Selection, matches
@@ -78,7 +78,7 @@ class SuggestionsPane(Pane):
         if action is None:
             return ((row.steps[0].text if row.action and row.steps else row.why, "dim"),)
         on = f" {row.target.name}" if row.target is not None else ""
-        place = cluster_prefix(self.engine.board, row.source).rstrip(":")
+        place = cluster_prefix(clusters_of(self.engine.board), row.source).rstrip(":")
         on += f" in {place}" if place else ""
         return ((f"{action.title}{on}", "accent"),)
 

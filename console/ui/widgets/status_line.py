@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from console.model.kube import KubeSnapshot
 from console.model.source import Health
+from console.model.symptoms.kube import clusters_of
 from console.ui.cells import Span, Spans, sides, spans_width, width_of
 from console.ui.format import clock_text, elapsed, moment
 from console.ui.port import Engine
@@ -106,7 +107,7 @@ def _right(engine: Engine, now: float, glyphs: Glyphs, *, paused: bool) -> list[
 
 def context_text(engine: Engine) -> str:
     """Context and namespaces of the cluster, short; of several their names."""
-    names = [name.partition(":")[2] for name in engine.board.of_type(KubeSnapshot)]
+    names = [name.partition(":")[2] for name in clusters_of(engine.board)]
     if len(names) > 1:
         text = ", ".join(sorted(names))
         return text if width_of(text) <= 40 else f"{len(names)} clusters"
