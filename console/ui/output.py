@@ -21,8 +21,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-WINDOW = 4096
-"""Bytes without an answer up to which another frame may be sent. A key's frame is some 500."""
+WINDOW = 4096, 65536
+"""Bytes without an answer up to which another frame may be sent: at least, at most. A key takes some 500."""
+DELAY = 0.1
+"""Seconds that these bytes may take. How fast the line is, is seen from the answers."""
 PATIENCE = 1.0
 """Seconds without an answer from which no frame is sent."""
 ASK_AGAIN = 5.0
@@ -32,6 +34,8 @@ LAST_RESORT = 60.0
 WORTH_SAYING = 3.0
 """Seconds of a stall from which it is told."""
 _RETRY = 1.0
+_SAMPLE = 1024
+"""Bytes from which an answer tells how fast the line is."""
 _CHUNK = 65536
 _ROW = 2
 """Where the cursor stands when its position is asked for; the column tells which request is answered."""
@@ -85,7 +89,9 @@ class Output:
         self._asked_at = 0.0
         self._column = 0
         self._repeat: asyncio.TimerHandle | None = None
-        self._exception = False
+        self._last_resort = False
+        self._quickest = float("inf")
+        self._window = WINDOW[0]
         self._no_answer_due = threading.Event()
         self._no_answer_due.set()
         self._since: float | None = None
@@ -99,7 +105,7 @@ class Output:
         """Whether a frame may be sent now."""
         if self._closed or self._failed or self._queue:
             return False
-        if not self._proven or self._exception:
+        if not self._proven or self._last_resort:
             return True
         patient = not self._due or self._clock() - self._asked_at <= PATIENCE
         return patient and not self._much
@@ -110,10 +116,10 @@ class Output:
 
     @property
     def _much(self) -> bool:
-        return self._given - self._arrived > WINDOW
+        return self._given - self._arrived > self._window
 
     def write(self, data: str) -> None:
-        """Send a control sequence, after all that was given before. It is never dropped while open."""
+        """Send a control sequence, after all that was given before. It is dropped only if writing fails."""
         self._give(data.encode(self._encoding, "replace"))
 
     def _give(self, data: bytes) -> None:
@@ -128,7 +134,7 @@ class Output:
 
     def frame(self, text: str) -> None:
         """Send a frame. Only when ``ready``. What the encoding lacks becomes a question mark."""
-        self._exception = False
+        self._last_resort = False
         data = text.encode(self._encoding, "replace")
         self._give(data + self._request(len(data)) if self._asks and self._asked is None else data)
 
@@ -149,7 +155,7 @@ class Output:
         if row == _ROW and column == self._column and not self._no_answer_due.is_set():
             self._no_answer_due.set()
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._answer, column)
+                self._loop.call_soon_threadsafe(self._answer, column, self._clock())
 
     def await_answer(self, seconds: float) -> None:
         """Wait for an answer that is due, so that it is not typed into what comes after us."""
@@ -171,15 +177,23 @@ class Output:
     def _question(self) -> bytes:
         return f"\x1b[{_ROW};{self._column}H\x1b[6n".encode()
 
-    def _answer(self, column: int) -> None:
+    def _answer(self, column: int, at: float) -> None:
         if self._closed or self._asked is None or column != self._column:
             return
         self._proven = True
+        self._measure(self._asked - self._arrived, at - self._asked_at)
         self._arrived = self._asked
         self._asked = None
         if self._repeat is not None:
             self._repeat.cancel()
         self._moved()
+
+    def _measure(self, sent: int, seconds: float) -> None:
+        """Fit the window to the line. Far away is not slow: the quickest answer ever took no time to send."""
+        self._quickest = min(self._quickest, seconds)
+        if sent >= _SAMPLE:
+            rate = sent / max(seconds - self._quickest, 0.001)
+            self._window = int(min(max(rate * DELAY, WINDOW[0]), WINDOW[1]))
 
     def _repeat_in(self, seconds: float) -> None:
         if self._repeat is not None:
@@ -193,7 +207,7 @@ class Output:
         if not self._queue:
             self._give(self._question())
             if self._clock() - self._asked_at >= LAST_RESORT:
-                self._exception = True
+                self._last_resort = True
                 self._listener.ready()
 
     # Bytes
@@ -309,12 +323,11 @@ def reopen(fd: int) -> int:
     Non-blocking is a property that descriptors share: set on the inherited one, it would reach the shell.
     """
     try:
-        name = os.ttyname(fd)
-        return os.open(name, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:
-        os.tcgetpgrp(
-            fd
-        )  # fails unless it is our controlling terminal, which every user may open by this name
+        # It may belong to another user, as after su. Our controlling terminal every user may open by its
+        # other name, and only of that one the next call does not fail.
+        os.tcgetpgrp(fd)
         return os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
 
 

@@ -32,7 +32,7 @@ from tests.ui.turmoil import CERTAIN, DOUBTFUL
 
 pytestmark = pytest.mark.skipif(TMUX is None, reason="tmux is not installed")
 
-ACTS = int(os.environ.get("WARROOM_TURMOIL", "0")) or 60
+ACTS = int(os.environ.get("WARROOM_TURMOIL", "0")) or 40
 SIZES = ((120, 40), (80, 24), (200, 50), (118, 34), (60, 15), (43, 10))
 
 

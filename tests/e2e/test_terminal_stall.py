@@ -78,7 +78,8 @@ class App(console.ui.app.WarroomApp):
     def watch(self):
         known = ""
         while True:
-            on_top = type(self.screen_stack[-1]).__name__ if self.is_running and self.screen_stack else ""
+            top = self.screen_stack[-1] if self.is_running and self.screen_stack else None
+            on_top = type(top).__name__ if top and top.focused else ""
             if on_top != known:
                 known = on_top
                 keep("screens", known)
@@ -252,13 +253,18 @@ def ends(number: signal.Signals) -> Callable[[Answering], None]:
 
 
 @pytest.mark.parametrize(
-    ("leave", "code"),
-    [(quits, 0), (ends(signal.SIGTERM), 143), (ends(signal.SIGHUP), 129)],
-    ids=["quit", "SIGTERM", "SIGHUP"],
+    ("how", "leave", "code"),
+    [
+        ("answers", quits, 0),
+        ("answers", ends(signal.SIGTERM), 143),
+        ("answers", ends(signal.SIGHUP), 129),
+        ("silent", ends(signal.SIGTERM), 143),
+        ("silent", quits, 0),
+        ("plain", ends(signal.SIGHUP), 129),
+    ],
 )
-@pytest.mark.parametrize("how", ["answers", "silent", "plain"])
 def test_leaving_a_stalled_terminal(
-    console: Console, leave: Callable[[Answering], None], code: int, how: str
+    console: Console, how: str, leave: Callable[[Answering], None], code: int
 ) -> None:
     """It ends within seconds, and the terminal is put back as soon as it takes something again."""
     with console.start(answers=how == "answers", plain=how == "plain") as terminal:

@@ -17,6 +17,7 @@ import pytest
 
 from console.ui.output import LAST_RESORT, PATIENCE, WINDOW, Output, reopen
 
+LEAST, MOST = WINDOW
 REQUEST = re.compile(rb"\x1b\[2;(\d)H\x1b\[6n")
 
 
@@ -50,10 +51,10 @@ class Far:
         loop = asyncio.get_running_loop()
         return Output(reopen(self.near), loop, self.drawer, asks=asks, clock=lambda: self.drawer.now)
 
-    def read(self) -> bytes:
-        """All that has come."""
+    def read(self, wait: float = 0.02) -> bytes:
+        """All that has come, until nothing more comes for ``wait`` seconds."""
         new = b""
-        while select.select([self.far], [], [], 0.05)[0]:
+        while select.select([self.far], [], [], wait)[0]:
             new += os.read(self.far, 65536)
         self.seen += new
         return new
@@ -118,7 +119,7 @@ def test_a_terminal_that_never_answered_is_trusted_with_what_the_kernel_takes(fa
         output = far.output()
         output.ask()
         for _ in range(5):
-            output.frame("x" * WINDOW)
+            output.frame("x" * LEAST)
             assert ready(output)
             far.drawer.now += 2 * PATIENCE
             far.read()
@@ -151,15 +152,55 @@ def test_no_frame_while_an_answer_is_due_for_long(far: Far) -> None:
 def test_no_frame_while_much_is_unanswered(far: Far) -> None:
     async def story() -> None:
         output = await proven(far)
-        output.frame("x" * (WINDOW + 1))
+        output.frame("x" * (LEAST + 1))
         assert not ready(output)
         far.read()
+        far.drawer.now += PATIENCE / 2
         output.answered(far.columns()[-1], 2)
         await until(lambda: ready(output))
         assert far.drawer.told == ["ready"], "a short wait is not worth a word"
         for _ in range(9):
-            output.frame("y" * (WINDOW // 8))
+            output.frame("y" * (LEAST // 8))
         assert not ready(output)
+        output.close(1, b"")
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("far_away", "rate", "least", "most"),
+    [
+        (0.0, 30_000, LEAST, LEAST),
+        (0.3, 30_000, LEAST, LEAST),
+        (0.0, 200_000, 18_000, 20_000),
+        (0.3, 200_000, 18_000, 20_000),
+        (0.3, 50_000_000, MOST, MOST),
+    ],
+)
+def test_what_may_be_on_its_way_fits_the_line(
+    far: Far, far_away: float, rate: int, least: int, most: int
+) -> None:
+    """A tenth of a second of bytes, however far the terminal is away."""
+
+    async def story() -> None:
+        output = far.output()
+
+        async def answer(size: int) -> None:
+            far.drawer.now += far_away + size / rate
+            far.read()
+            output.answered(far.columns()[-1], 2)
+            await asyncio.sleep(0.01)
+
+        output.ask()
+        await answer(0)
+        output.frame("x" * 8000)
+        await answer(8000)
+        sent = 0
+        while ready(output):
+            output.frame("y" * 500)
+            far.read(0)
+            sent += 500
+        assert least <= sent <= most + 500
         output.close(1, b"")
 
     run(story)
@@ -168,7 +209,7 @@ def test_no_frame_while_much_is_unanswered(far: Far) -> None:
 def test_an_answer_of_another_question_does_not_count(far: Far) -> None:
     async def story() -> None:
         output = await proven(far)
-        output.frame("x" * (WINDOW + 1))
+        output.frame("x" * (LEAST + 1))
         far.read()
         column = far.columns()[-1]
         output.answered(column % 4 + 1, 2)
