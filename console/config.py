@@ -12,12 +12,13 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from console.model.actions import ACTIONS
-from console.model.explain import explain, nearest
+from console.model.explain import explain
+from console.model.keymap import checked_keymap
 
 APP = "warroom"
 
@@ -28,6 +29,21 @@ class ConfigError(Exception):
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _web_address(value: str) -> str:
+    """A URL that an HTTP client takes; without one the source could only fail later, one by one."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"is not a URL: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ValueError("is not a URL; write e.g. 'http://host:9090/path'")
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
 class ClusterSettings(_Section):
@@ -68,7 +84,7 @@ class ServiceSettings(_Section):
 class PrometheusSettings(_Section):
     """Prometheus or a compatible server. Without ``services`` they are discovered from ``service_label``."""
 
-    url: str
+    url: WebAddress
     headers: dict[str, SecretStr] = {}
     metric: str = "http_requests_total"
     duration_metric: str = "http_request_duration_seconds"
@@ -83,7 +99,7 @@ class PrometheusSettings(_Section):
 class AlertmanagerSettings(_Section):
     """One Alertmanager, API v2."""
 
-    url: str
+    url: WebAddress
     headers: dict[str, SecretStr] = {}
     interval: Annotated[float, Field(ge=1, le=300)] = 10
 
@@ -113,12 +129,19 @@ class RedisSettings(_Section):
     queues: tuple[str, ...] = ()
     interval: Annotated[float, Field(ge=1, le=300)] = 2
 
+    @field_validator("url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr) -> SecretStr:
+        if not re.match(r"(rediss?|unix)://", url.get_secret_value()):
+            raise ValueError("is no address of a Redis; write e.g. 'redis://cache:6379/0'")
+        return url
+
 
 class HttpSettings(_Section):
     """One HTTP health check. A status in ``expect`` whose body matches ``body`` is healthy."""
 
     name: str
-    url: str
+    url: WebAddress
     method: Literal["GET", "HEAD"] = "GET"
     expect: tuple[int, ...] = (200,)
     body: str = ""
@@ -149,8 +172,7 @@ class ScreenSettings(_Section):
     @field_validator("keys")
     @classmethod
     def _usable_keys(cls, keys: dict[str, str]) -> dict[str, str]:
-        check_keymap(keys)
-        return keys
+        return checked_keymap(keys)
 
 
 class Config(_Section):
@@ -186,29 +208,6 @@ def _check_names(what: str, names: Sequence[str]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"two {what} are called {twice!r}; give each a 'name' of its own")
-
-
-def check_keymap(wanted: Mapping[str, str]) -> None:
-    """Refuse a keymap that names an unknown action, no key, or a key that another action has.
-
-    Actions of different panes may share a key; an action of every pane shares with none.
-    """
-    by_name = {action.name: action for action in ACTIONS}
-    for name, keys in wanted.items():
-        if name not in by_name:
-            raise ValueError(f"unknown action {name!r}{nearest(name, by_name)}")
-        if not all(re.fullmatch(r"[a-zA-Z0-9_+]+", key.strip()) for key in keys.split(",")):
-            raise ValueError(f"{name!r} has {keys!r}, which is no key; write e.g. 'r', 'ctrl+r' or 'f5'")
-    for name in wanted:
-        mine, pane = _keys(wanted[name]), by_name[name].pane
-        for other in ACTIONS:
-            shared = mine & _keys(wanted.get(other.name, other.key))
-            if other.name != name and shared and (not pane or not other.pane or pane == other.pane):
-                raise ValueError(f"{shared.pop()!r} is given to both {name!r} and {other.name!r}")
-
-
-def _keys(text: str) -> set[str]:
-    return {key.strip() for key in text.split(",") if key.strip()}
 
 
 def default_state_dir() -> Path:

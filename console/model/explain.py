@@ -15,6 +15,19 @@ from pydantic import BaseModel
 
 Path = tuple[str | int, ...]
 
+_WANTED = {
+    **dict.fromkeys(("string_type", "secret_type"), 'has to be a text in quotes, as in "shop"'),
+    **dict.fromkeys(("path_type",), 'has to be a path in quotes, as in "/etc/warroom"'),
+    **dict.fromkeys(("tuple_type", "list_type"), 'has to be a list, as in ["a", "b"]'),
+    **dict.fromkeys(
+        ("dict_type", "model_type", "model_attributes_type"), 'has to be a table, as in { name = "value" }'
+    ),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "has to be true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "has to be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "has to be a number"),
+}
+"""What is wanted, by pydantic's name of the error, where its own words speak of Python."""
+
 _KEY = r"(?:[\w-]+|\"[^\"]*\"|'[^']*')"
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
@@ -44,7 +57,9 @@ def mistake(problem: Mapping[str, Any], root: type[BaseModel]) -> tuple[Path, st
     if problem["type"] == "missing":
         return path, f"{key!r} is missing"
     words = problem["msg"].removeprefix("Value error, ")
-    return path, f"{key!r}: {words[:1].lower()}{words[1:]}"
+    words = _WANTED.get(problem["type"]) or re.sub(r"^Input should be\b", "has to be", words)
+    words = f"{words[:1].lower()}{words[1:]}"
+    return path, f"{key!r}: {words}"
 
 
 def where(name: str, line: int | None) -> str:
