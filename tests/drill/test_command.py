@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -53,6 +54,7 @@ def arguments(**changed: Any) -> argparse.Namespace:
         "headless": False,
         "info": None,
         "state_dir": None,
+        "plain_output": False,
     }
     return argparse.Namespace(**{**usual, **changed})
 
@@ -168,6 +170,7 @@ def test_everything_that_the_info_names_answers(drill: Callable[..., Drill]) -> 
     assert Path(info["config"]).stat().st_mode & 0o077 == 0
     assert [cluster.context for cluster in settings.kubernetes] == [info["context"]]
     assert settings.kubernetes[0].kubeconfig == Path(info["kubeconfig"])
+    assert settings.kubernetes[0].namespaces == (info["namespace"],)
     assert settings.prometheus
     assert settings.prometheus.url == info["prometheus_url"]
     assert settings.alertmanager
@@ -193,6 +196,19 @@ def test_everything_that_the_info_names_answers(drill: Callable[..., Drill]) -> 
     assert not running.file.exists()
     assert not Path(info["config"]).exists()
     assert not any(accepts(port) for port in listening)
+
+
+def test_many_pods_are_there_and_the_console_looks_at_all_of_them(drill: Callable[..., Drill]) -> None:
+    running = drill("healthy", "--pods", "20000")
+    info = running.wait()
+    (cluster,) = config.load(Path(info["config"])).kubernetes
+    assert cluster.namespaces == ()
+    server = re.search(r"server: (\S+)", Path(info["kubeconfig"]).read_text())
+    assert server
+    with httpx.Client(trust_env=False) as client:
+        page = client.get(f"{server[1]}/api/v1/pods", params={"limit": "1"}).json()
+    assert page["metadata"]["remainingItemCount"] >= 20_000
+    running.end()
 
 
 def test_a_killed_drill_leaves_nothing_behind(drill: Callable[..., Drill]) -> None:
