@@ -40,6 +40,7 @@ class WarroomApp(App[int], inherit_bindings=False):
     def __init__(self, engine: Engine) -> None:
         plain = engine.config.screen.plain_output
         doubt = proven.doubt()
+        self._stock = bool(doubt)
         self._remark = "" if plain else doubt
         self.painter = Painter(self, self._say, compares=not plain and not doubt)
         super().__init__(driver_class=None if doubt else _terminal_driver())
@@ -106,13 +107,13 @@ class WarroomApp(App[int], inherit_bindings=False):
         """The terminal was resized, or taken over by another: nothing is known of its content."""
         self.painter.repaint()
 
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+    def _display(self, *frame: Any, **options: Any) -> None:
         """Let the painter decide what of a frame is sent; see ``console.ui.painter``."""
-        stock = partial(super()._display, screen, renderable)
-        if renderable is None or self._batch_count or self.is_headless or not self._running:
+        stock = partial(super()._display, *frame, **options)
+        if self._stock or self.is_headless or self._batch_count or not self._running or frame[1] is None:
             stock()
         else:
-            self.painter.show(renderable, stock)
+            self.painter.show(frame[1], stock)
             self.post_display_hook()
 
     def _say(self, text: str, role: str = "warn") -> None:

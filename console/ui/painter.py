@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.color import ColorSystem
-from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual.app import App
 from textual.geometry import Region
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from console.ui.wire import Wire
 
 
+_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
+"""Around a frame, where the terminal can hold back drawing until it is whole."""
 _REGIONS = 200
 """Parts of lines that were left out, from which the whole screen is painted instead."""
 
@@ -111,7 +112,7 @@ class Painter:
 
     def _send(self, data: str) -> None:
         if self._app._sync_available:  # noqa: SLF001
-            data = f"{SYNC_START}{data}{SYNC_END}"
+            data = f"{_BEGIN}{data}{_END}"
         driver = self._app._driver  # noqa: SLF001
         if self._output is not None:
             self._output.frame(data)

@@ -302,6 +302,22 @@ def test_suspended_and_resumed(console: Console, number: signal.Signals) -> None
         assert terminal.output.count(b"\x1b[<u") == terminal.output.count(b"\x1b[>25u")
 
 
+@pytest.mark.parametrize("key", ["", "?", "r", "a"], ids=["panes", "help", "question", "form"])
+def test_the_whole_screen_is_painted_again_when_asked_for(console: Console, key: str) -> None:
+    """By Ctrl-L, also in a dialog, and by a signal of a size that is the same: another was attached."""
+    with console.start() as terminal:
+        terminal.send("1")
+        terminal.send(key)
+        terminal.wait_for({"": "", "?": "HELP", "r": "Cancel (enter)", "a": "esc Close"}[key])
+        terminal.wait_quiet(0.3)
+        before = terminal.text().splitlines()[1:]
+        for ask in (lambda: terminal.send("\x0c"), lambda: terminal.kill(signal.SIGWINCH)):
+            terminal.screen.reset()
+            ask()
+            terminal.wait_for(lambda text: text.splitlines()[1:] == before)
+        calm(terminal)
+
+
 def test_a_slow_line_carries_the_newest_frame_only(console: Console) -> None:
     """Forty changes of the whole screen at once, over 60 KB/s: they would take more than five seconds."""
     with console.start(rate=60_000) as terminal:

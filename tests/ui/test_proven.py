@@ -16,7 +16,13 @@ from tests.ui.scene import everything
 
 def test_the_installed_version_is_proven() -> None:
     assert textual.__version__ in proven.VERSIONS
+    assert proven.installed() == textual.__version__
     assert proven.doubt() == ""
+
+
+def test_the_version_is_found_where_the_folder_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(textual, "__file__", "/nowhere/textual/__init__.py")
+    assert proven.installed() == textual.__version__
 
 
 def test_another_version_is_named() -> None:
