@@ -160,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
         words.insert(0, "run")
-    args = build_parser().parse_args(words)
+    args = _parse(words)
     if getattr(args, "postgres_dsn", None) and _has_password(args.postgres_dsn):
         print(
             "warroom: warning: a password on the command line is visible to every user of this machine;"
@@ -178,6 +178,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         return _explain(error)
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    """Parse; parameters of an action may also stand after the flags, where argparse does not take them."""
+    parser = build_parser()
+    args, rest = parser.parse_known_args(words)
+    if rest and (args.command != "act" or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        args.params += rest
+    return args
 
 
 def _has_password(dsn: str) -> bool:

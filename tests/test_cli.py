@@ -65,6 +65,19 @@ def test_nothing_configured_names_the_next_steps(tmp_path: Path) -> None:
     assert "warroom init" in done.stderr
 
 
+def test_parameters_of_an_action_stand_before_or_after_the_flags(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["act", "k8s.scale", "deployment/web", "--reason", "more load", "replicas=x"]
+    for order in (words, [*words[:3], words[-1], *words[3:-1]], [words[0], "--plan", *words[1:]]):
+        assert main(order) == 2
+        assert "replicas=x: replicas is a whole number" in capsys.readouterr().err
+    for wrong in ([*words, "--yess"], ["status", "replicas=3"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(wrong)
+        assert "unrecognized arguments" in capsys.readouterr().err
+
+
 def test_a_password_on_the_command_line_gets_a_warning(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
