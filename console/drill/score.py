@@ -16,6 +16,8 @@ from console.timeline.file import read_timeline
 from console.timeline.folder import incident_ids, standby_path, timeline_path
 
 MUTATING = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+RELAPSE_SECONDS = 5.0
+"""How long users have to be served badly for a recovery to be taken back: one failed request is none."""
 OWN_CLIENT = re.compile(r"warroom", re.IGNORECASE)
 
 
@@ -25,6 +27,7 @@ class Course(msgspec.Struct):
     broke_at: float | None = None
     cured_at: float | None = None
     recovered_at: float | None = None
+    unwell_since: float | None = None
 
     def observe(self, now: float, *, present: bool, well: bool) -> None:
         """Take note after a tick whether the cause is there and whether users are served well."""
@@ -34,8 +37,13 @@ class Course(msgspec.Struct):
             self.cured_at = self.recovered_at = None
         elif self.cured_at is None:
             self.cured_at = now
-        if self.cured_at is not None:
-            self.recovered_at = (self.recovered_at or now) if well else None
+        self.unwell_since = None if well else self.unwell_since or now
+        if self.cured_at is None:
+            return
+        if self.unwell_since is None:
+            self.recovered_at = self.recovered_at or now
+        elif now - self.unwell_since >= RELAPSE_SECONDS:
+            self.recovered_at = None
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -58,7 +66,7 @@ def moves(state_dir: Path | None, requests: Iterable[Record], since: float) -> t
         for one in requests
         if one.verb in MUTATING
         and one.at >= since
-        and "dryRun" not in one.query
+        and not one.dry_run
         and 200 <= one.status < 300
         and one.resource != "events"
         and not one.resource.startswith("self")

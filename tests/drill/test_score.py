@@ -14,9 +14,12 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BROKE = START.timestamp()
 
 
-def request(second: float, method: str, path: str, agent: str, status: int = 200, **query: str) -> Record:
-    record = Record(BROKE + second, method, path, query, agent)
-    record.info = parse(method, path, query)
+def request(
+    second: float, method: str, path: str, agent: str, status: int = 200, *, dry_run: bool = False
+) -> Record:
+    record = Record(BROKE + second, method, path, {}, agent)
+    record.info = parse(method, path, {})
+    record.dry_run = dry_run
     record.status = status
     return record
 
@@ -45,6 +48,20 @@ def test_a_cause_that_comes_back_takes_the_cure_away() -> None:
     course.observe(110, present=False, well=True)
     course.observe(120, present=True, well=True)
     assert (course.cured_at, course.recovered_at) == (None, None)
+
+
+def test_one_failed_request_is_no_relapse() -> None:
+    course = Course(broke_at=100)
+    course.observe(110, present=False, well=True)
+    for second in (120, 121, 122):
+        course.observe(second, present=False, well=False)
+    course.observe(123, present=False, well=True)
+    assert (course.cured_at, course.recovered_at) == (110, 110)
+    for second in (130, 133, 135):
+        course.observe(second, present=False, well=False)
+    assert (course.cured_at, course.recovered_at) == (110, None)
+    course.observe(140, present=False, well=True)
+    assert (course.cured_at, course.recovered_at) == (110, 140)
 
 
 def test_nothing_is_observed_before_it_breaks() -> None:
@@ -89,7 +106,7 @@ def test_writes_of_other_clients_count_and_reads_dry_runs_refusals_and_our_own_d
         [
             request(5, "PATCH", CHECKOUT, "kubectl/v1.32.0 (linux/amd64)"),
             request(6, "GET", CHECKOUT, "kubectl/v1.32.0"),
-            request(7, "PATCH", CHECKOUT, "kubectl/v1.32.0", dryRun="All"),
+            request(7, "PATCH", CHECKOUT, "kubectl/v1.32.0", dry_run=True),
             request(8, "PATCH", CHECKOUT, "kubectl/v1.32.0", status=409),
             request(9, "PATCH", CHECKOUT, "warroom/0.1.0"),
             request(10, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "kubectl/v1.32.0"),

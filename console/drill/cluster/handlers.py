@@ -82,6 +82,7 @@ def call_of(request: Request, options: Obj | None = None) -> Call:
     given = query.getall("dryRun", []) or (options or {}).get("dryRun") or []
     if any(one != "All" for one in given):
         raise errors.bad_request(f"Invalid value: {list(given)!r}: unsupported values in dryRun")
+    request.record.dry_run = bool(given)
     return Call(
         manager=query.get("fieldManager") or agent,
         dry_run=bool(given),

@@ -79,9 +79,9 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> Info:
 
 class Record:
     """One request as it came in and what became of it. `at` is unix seconds; `status` 0 until it is
-    answered."""
+    answered; `dry_run` whether its query or its body asked for one."""
 
-    __slots__ = ("at", "body", "info", "method", "path", "query", "status", "user", "user_agent")
+    __slots__ = ("at", "body", "dry_run", "info", "method", "path", "query", "status", "user", "user_agent")
 
     def __init__(self, at: float, method: str, path: str, query: Mapping[str, str], user_agent: str) -> None:
         self.at = at
@@ -92,6 +92,7 @@ class Record:
         self.user = ""
         self.status = 0
         self.body = b""
+        self.dry_run = False
         self.info: Info | None = None
 
     @property

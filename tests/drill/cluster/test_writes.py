@@ -219,11 +219,13 @@ def test_dry_runs_of_everything_store_nothing(web: Cluster) -> None:
             await send(server, "DELETE", WEB + dry),
             await send(server, "DELETE", f"{pods}/{pod}{dry}"),
             await send(server, "DELETE", f"{pods}{dry}&labelSelector=app%3Dweb"),
+            await send(server, "DELETE", f"{pods}/{pod}", body={"dryRun": ["All"]}),
             await send(server, "POST", f"{pods}/{pod}/eviction{dry}", body={"metadata": {"name": pod}}),
         ]
-        assert [answer.status for answer in answers] == [201, 200, 200, 200, 200, 200, 201]
+        assert [answer.status for answer in answers] == [201, 200, 200, 200, 200, 200, 200, 201]
         assert answers[1].json["spec"]["replicas"] == answers[2].json["spec"]["replicas"] == 7
         assert web.store.rv == before
+        assert all(one.dry_run for one in server.requests if one.method != "GET")
 
     serve(web, test)
 
