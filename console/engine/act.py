@@ -181,6 +181,7 @@ class ActionRunner:
                 return await self._refuse(run_id, plan, text, unrecorded=True)
             entry = self._recorder.record_break_glass("action.intent", text, data=intent)
             notes = await self._second_place(entry, error)
+            self._tell(run_id, msgspec.structs.replace(self._progress[run_id], unrecorded=True))
         world = self._world(
             plan.source,
             plan.target,
@@ -198,8 +199,14 @@ class ActionRunner:
             await world.close()
         said = f"{outcome.detail} {verdict.detail}" if verdict else outcome.detail
         unwritten = by_hand(plan, entry, outcome, verdict, world.saved) if notes else ""
-        started = self._progress[run_id].started
-        done = Progress(plan, "finished", said + notes, started, outcome, verdict, unwritten)
+        done = msgspec.structs.replace(
+            self._progress[run_id],
+            stage="finished",
+            text=said + notes,
+            outcome=outcome,
+            verdict=verdict,
+            by_hand=unwritten,
+        )
         self._tell(run_id, done)
         return done
 

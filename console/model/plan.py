@@ -148,5 +148,7 @@ class Progress(msgspec.Struct, frozen=True):
     started: float
     outcome: Outcome | None = None
     verdict: Verdict | None = None
+    unrecorded: bool = False
+    """The glass was broken: no timeline took the intent, and it is done all the same."""
     by_hand: str = ""
     """What no timeline has and a person has to write down, in lines; "" when it is recorded."""

@@ -93,6 +93,7 @@ def test_breaking_the_glass_acts_says_so_and_writes_to_a_second_place(
 
         assert done.outcome is not None
         assert done.outcome.status == "done"
+        assert done.unrecorded
         assert "BREAK GLASS" in done.text
         lines = (elsewhere / f"warroom-break-glass-{os.getuid()}.jsonl").read_text().splitlines()
         assert json.loads(lines[0])["data"]["reason"] == "fire"
@@ -149,6 +150,7 @@ def test_what_is_recorded_needs_not_be_written_down(tmp_path: Path) -> None:
         desk = Desk(tmp_path, Fake())
         done = await desk.runner.run(await desk.plan(), "fire", break_glass=True)
         assert done.by_hand == ""
+        assert not done.unrecorded
         assert desk.kinds() == ["action.intent", "action.result", "action.verdict"]
 
     asyncio.run(scenario())

@@ -74,7 +74,9 @@ class FakeMitigator:
             done = Progress(plan, "finished", "Refused.", NOW, refused)
         else:
             hand = f"what      {plan.title}" if self.no_record else ""
-            done = Progress(plan, "finished", "Finished.", NOW, self.outcome, self.verdict, hand)
+            done = Progress(
+                plan, "finished", "Finished.", NOW, self.outcome, self.verdict, self.no_record, hand
+            )
         self._progress.insert(0, done)
         return done
 

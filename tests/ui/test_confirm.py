@@ -453,6 +453,7 @@ def test_without_a_record_only_a_typed_name_breaks_the_glass() -> None:
         await ui.settle()
         assert ui.on(RunningScreen)
         assert "Break glass" in ui.text()
+        assert "Intent recorded" not in ui.text() and "Verifying" not in ui.text()
         await ui.press("b")
         await ui.settle()
         await ui.wait(ARMED_AFTER)
@@ -463,6 +464,8 @@ def test_without_a_record_only_a_typed_name_breaks_the_glass() -> None:
         await ui.settle()
         assert ui.on(RunningScreen)
         assert "helped" in ui.text()
+        assert "Intent recorded" not in ui.text()
+        assert "Intent NOT recorded: BREAK GLASS" in ui.text()
         assert "BREAK GLASS: no timeline has this. Write it down by hand:" in ui.text()
         assert "what      Restart deployment/checkout" in ui.text()
         assert len(mitigator.named("run")) == 2

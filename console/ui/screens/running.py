@@ -18,8 +18,8 @@ from console.ui.widgets.page import Page, labelled
 
 _STAGES = ("evidence", "executing", "verifying", "finished")
 _STAGE_TEXT = {
-    "evidence": "Intent recorded, saving evidence",
-    "executing": "Executing",
+    "evidence": "Intent recorded",
+    "executing": "Saving evidence, executing",
     "verifying": "Verifying the effect",
     "finished": "Finished",
 }
@@ -120,8 +120,8 @@ class RunningScreen(Dialog[Outcome]):
         if progress is None:
             return [*lines, (), *labelled("", "Recording the intent.", width)]
         lines.append(())
-        lines += self._stages(progress)
-        lines.append(())
+        if progress.outcome is None or progress.outcome.status != "refused":
+            lines += [*self._stages(progress), ()]
         lines += labelled("now", f"{progress.text}", width)
         if progress.outcome is not None:
             lines += outcome_lines(progress.outcome, width)
@@ -137,13 +137,14 @@ class RunningScreen(Dialog[Outcome]):
         reached = _STAGES.index(progress.stage)
         lines: list[Spans] = []
         for index, stage in enumerate(_STAGES):
-            if index < reached or stage == progress.stage == "finished":
+            if stage == "evidence" and progress.unrecorded:
+                lines.append(((f"  {glyphs.bad} ", "alarm"), ("Intent NOT recorded: BREAK GLASS", "bad")))
+            elif index < reached or stage == progress.stage == "finished":
                 lines.append(((f"  {glyphs.light} ", "ok"), (_STAGE_TEXT[stage], "dim")))
             elif index == reached:
+                text = "Recording the intent" if stage == "evidence" else _STAGE_TEXT[stage]
                 since = f"  {age(self.now - progress.started)}"
-                lines.append(
-                    ((f"  {glyphs.closed} ", "accent"), (_STAGE_TEXT[stage], "strong"), (since, "dim"))
-                )
+                lines.append(((f"  {glyphs.closed} ", "accent"), (text, "strong"), (since, "dim")))
             else:
                 lines.append(((f"  {glyphs.dot} ", "faint"), (_STAGE_TEXT[stage], "faint")))
         return lines
