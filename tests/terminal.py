@@ -134,10 +134,17 @@ class Terminal:
 
     def peak_memory(self) -> int:
         """The largest resident size so far, in bytes."""
+        return self._size("VmHWM")
+
+    def memory(self) -> int:
+        """The resident size now, in bytes."""
+        return self._size("VmRSS")
+
+    def _size(self, name: str) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024
-        raise AssertionError("the kernel does not report VmHWM")
+        raise AssertionError(f"the kernel does not report {name}")
 
     def kill(self, number: int = signal.SIGTERM) -> None:
         """Send a signal to the program."""

@@ -18,7 +18,7 @@ from console.model.source import Health
 START_SECONDS = 15.0
 """How long a start may take; after that garbage is collected whatever is still missing."""
 
-_RARELY = (10_000, 10, 10)
+_RARELY = (5_000, 10, 10)
 """New objects until garbage is looked for, and how many such looks make a longer and a full one.
 
 By Python's own 700 a console whose text scrolls looks through everything once a second, 15 to 60 ms long, and

@@ -23,7 +23,7 @@ class Effort(NamedTuple):
     history: int = 60
 
 
-QUICK = Effort(starts=3, seconds=8.0, keys=50, history=10)
+QUICK = Effort(starts=3, seconds=8.0, keys=50, history=12)
 
 
 class Stage:

@@ -7,6 +7,7 @@ from pathlib import Path
 from console.config import Config
 from console.model.logs import LogLine, LogRequest
 from console.ui.screens.logs import LogsScreen, highlight
+from console.ui.widgets.lines import LineView
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
 from tests.ui.scene import everything
@@ -100,6 +101,21 @@ def test_dropped_lines_and_the_end_are_told() -> None:
         feed.finish()
         await ui.settle()
         assert "100 dropped" in ui.text() and "ended" in ui.text()
+
+    drive(engine, script)
+
+
+def test_a_closed_log_keeps_no_line() -> None:
+    engine = everything(FakeEngine())
+
+    async def script(ui: Ui) -> None:
+        await ui.press("l")
+        engine.feeds[-1].put([line(f"number {n}") for n in range(200)])
+        await ui.settle()
+        view = ui.app.screen.query_one(LineView)
+        assert view.held == 200
+        await ui.press("escape")
+        assert view.held == 0 and not list(view.shown())
 
     drive(engine, script)
 

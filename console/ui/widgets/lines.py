@@ -280,6 +280,14 @@ class LineView(LineWidget, can_focus=True):
     def _clamp(self) -> None:
         self._top = max(0, min(self._top, self.total - self.size.height))
 
+    def on_unmount(self) -> None:
+        """Let the records go at once: a closed screen is a cycle that waits for the garbage collector."""
+        self._wanted = None
+        self._clear()
+        self._own = []
+        self._records = self._own
+        self._painted.clear()
+
     # Painting
 
     def on_resize(self, _event: Resize) -> None:
