@@ -55,6 +55,7 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Take the terminal over."""
+        self._let_go(0)
         encoding = getattr(self._file, "encoding", None) or "utf-8"
         asks = self._painter.compares
         try:
@@ -64,7 +65,16 @@ class TerminalDriver(LinuxDriver):
         else:
             self._output = Output(descriptor, self._loop, self._painter, asks=asks, encoding=encoding)
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        self._painter.began(self._output)
+        if self._in_use:  # else we were let go on in the background, and are stopped again
+            self._painter.began(self._output)
+
+    @property
+    def _in_use(self) -> bool:
+        return self._key_thread is not None and self._key_thread.is_alive()
+
+    def _let_go(self, seconds: float) -> None:
+        if self._output is not None:
+            self._output.close(seconds, _FAREWELL)
 
     def process_message(self, message: Message) -> None:
         """Answers of the terminal go to the output; this runs on the thread that reads the keys."""
@@ -83,8 +93,7 @@ class TerminalDriver(LinuxDriver):
     def close(self) -> None:
         """Let the last bytes through, within a second."""
         super().close()
-        if self._output is not None:
-            self._output.close(_LEAVING, _FAREWELL)
+        self._let_go(_LEAVING)
 
     # Job control. Python runs a handler between any two steps of the loop's thread, also in the middle of a
     # write; so what uses the terminal is left to the loop.
@@ -100,7 +109,7 @@ class TerminalDriver(LinuxDriver):
             self._loop.call_soon_threadsafe(self._go_on)
 
     def _go_on(self) -> None:
-        if self._key_thread is not None and self._key_thread.is_alive():
+        if self._in_use:
             # Stopped by a signal that none can handle: the shell may have used the terminal meanwhile.
             if os.isatty(self.fileno) and os.tcgetpgrp(self.fileno) != os.getpgrp():
                 os.kill(os.getpid(), signal.SIGSTOP)

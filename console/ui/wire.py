@@ -70,7 +70,8 @@ class Wire:
         before: dict[int, list[Cell]] = {}
         for y, x, segments in runs:
             if y < len(self._rows):
-                before.setdefault(y, self._rows[y].copy())
+                if y not in before:
+                    before[y] = self._rows[y].copy()
                 self._put(self._rows[y], x, segments)
         changed: list[Run] = []
         for y, old in before.items():
@@ -93,8 +94,10 @@ class Wire:
             new = _joined(new, row, x)
         del new[max(0, self._width - x) :]
         end = x + len(new)
+        if not new:
+            return
         # Half a wide character that is written over does not keep its other half.
-        if new and x > 0 and not row[x][0]:
+        if x > 0 and not row[x][0]:
             row[x - 1] = _UNKNOWN
         if end < self._width and not row[end][0]:
             row[end] = _UNKNOWN
