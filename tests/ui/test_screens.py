@@ -161,3 +161,30 @@ def test_an_unknown_theme_is_said() -> None:
         assert "There is no theme neon; there are warroom-dark, warroom-light" in ui.text()
 
     drive(everything(FakeEngine(Config.model_validate({"screen": {"theme": "neon"}}))), script)
+
+
+def test_panes_that_are_not_seen_say_on_their_tab_that_something_is_wrong() -> None:
+    engine = everything(FakeEngine())
+    engine.health("redis:main", Health.FAILED, reason="no answer", since=NOW - 9)
+
+    async def script(ui: Ui) -> None:
+        tabs = " 1 pods  2 errors✗ 3 database! 4 cache✗ 5 alerts  6 suggestions  7 timeline"
+        assert ui.line("1 pods").rstrip() == tabs
+        engine.health("redis:main")
+        await ui.settle()
+        assert "4 cache  5" in ui.line("1 pods")
+
+    drive(engine, script, (80, 24))
+
+
+def test_the_advice_in_an_empty_pane_is_read_to_its_end() -> None:
+    engine = FakeEngine(Config.model_validate({"postgres": [{"dsn": "host=db"}]}))
+    advice = "it hangs or the network is cut; look at the server's own log and its load"
+    engine.health("postgres:main", Health.FAILED, reason="x" * 60, advice=advice, last_ok=None)
+
+    async def script(ui: Ui) -> None:
+        pane = ui.main.panes["database"]
+        assert pane.size.width < len(advice)
+        assert "it hangs or" in ui.text() and "its load" in ui.text()
+
+    drive(engine, script)

@@ -11,8 +11,9 @@ from textual.widget import Widget
 
 from console.engine.assemble import board_names
 from console.model.plan import Target
+from console.model.signals import SignalsSnapshot
 from console.model.source import Health, SourceStatus
-from console.ui.cells import Span, Spans, fit, fit_spans, sides, spans_width, width_of
+from console.ui.cells import Span, Spans, fit, fit_spans, sides, spans_width, width_of, wrap
 from console.ui.format import age, clock_text
 from console.ui.port import Engine
 from console.ui.widgets.line_widget import Bar
@@ -134,6 +135,15 @@ class Pane(Vertical):
         """The statuses of its sources."""
         found = (self.engine.board.status(name) for name in self.source_names())
         return tuple(status for status in found if status is not None)
+
+    def alarm(self) -> str:
+        """``bad`` or ``warn`` when a signal or a failed source is about this pane, seen or not; else ""."""
+        if any(status.health in (Health.FAILED, Health.DENIED) for status in self.statuses()):
+            return "bad"
+        shot = self.engine.board.snapshot("signals")
+        signals = shot.signals if isinstance(shot, SignalsSnapshot) else ()
+        found = {signal.severity for signal in signals if self._follows(signal.source)}
+        return "bad" if "critical" in found else "warn" if "warning" in found else ""
 
     def sync(self, now: float, *, tick: bool, monotonic: float) -> None:
         """Bring the pane up to date if its sources changed, or if time did (``tick``)."""
@@ -272,7 +282,12 @@ class Pane(Vertical):
                 lines.append(((status.reason or f"{status.name} does not answer.", "bad"),))
                 if status.advice:
                     lines.append(((status.advice, "text"),))
-        return lines or self.extra_notice()
+        return _wrapped(lines, self.size.width - 2) or self.extra_notice()
+
+
+def _wrapped(lines: Sequence[Spans], width: int) -> list[Spans]:
+    """What a source said, broken where it is too long: half an advice helps nobody."""
+    return [((part, role),) for spans in lines for text, role in spans for part in wrap(text, max(20, width))]
 
 
 def matches(text: str, needle: str) -> bool:

@@ -223,11 +223,14 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if not self.single:
             return
         spans: list[tuple[str, str]] = [(" ", "text")]
+        glyphs = self.tabs.glyphs
+        marks = {"bad": glyphs.bad, "warn": glyphs.warn, "": " "}
         for number, name in enumerate(self.panes, start=1):
             label = f"[{name[0]}]" if self.jumping else str(number)
             spans.append((f"{label} ", "key"))
             spans.append((name, "title" if name == self.current else "dim"))
-            spans.append(("  ", "text"))
+            alarm = self.panes[name].alarm()
+            spans.append((f"{marks[alarm]} ", alarm or "text"))
         self.tabs.show(spans)
 
     def refresh_keys(self) -> None:
