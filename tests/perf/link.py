@@ -14,8 +14,6 @@ _RATES = (100_000, 30_000)
 """Bytes a second."""
 _BUDGET = 100.0
 """Milliseconds of the 99th percentile, over each of them."""
-_KEYS = 200
-"""At least, also in a short run: of fewer the 99th percentile is the slowest of all."""
 
 
 def throttled(stage: Stage) -> list[Figure]:
@@ -39,9 +37,8 @@ def _over(stage: Stage, rate: int) -> list[Figure]:
         with system.changing(stage.churn):
             load = console.load(stage.effort.seconds)
             figures.append(Figure(f"{named}: to the terminal", load.bytes / 1000, "KB/s", 6.0))
-            count = max(_KEYS, stage.effort.keys)
-            times = work.filter_keys(console, count, rng)
+            times = work.filter_keys(console, stage.effort.keys, rng)
             figures += latency(f"filter line over {named}", times, None, _BUDGET)
-            times = work.cursor_keys(console, count, rng)
+            times = work.cursor_keys(console, stage.effort.keys, rng)
             figures += latency(f"cursor over {named}", times, None, _BUDGET)
     return figures

@@ -16,7 +16,6 @@ from tests.perf.stage import Stage
 from tests.perf.world import LOGGING, LoadedSystem
 
 _RATE, _SECONDS = 5_000, 30
-_KEYS = 100
 _STATE = re.compile(r"^ [\d,]+ lines ")
 _ROW = f"▌.*{LOGGING[1]}"
 _UP, _END, _ENTER = b"\x1b[A", b"\x1b[F", b"\r"
@@ -46,7 +45,7 @@ def followed(stage: Stage) -> list[Figure]:
         system.ask("log", _RATE, _SECONDS)
         time.sleep(2)
         load = console.load(_SECONDS / 2)
-        times = console.latencies((_UP, _END), _follows, _KEYS, random.Random(7))
+        times = console.latencies((_UP, _END), _follows, min(100, stage.effort.keys), random.Random(7))
         while not system.ask("logged")[1]:
             time.sleep(0.2)
         after = _at_rest(console, system)

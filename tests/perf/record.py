@@ -90,7 +90,7 @@ def long_record(stage: Stage) -> list[Figure]:
     with Console(config, stage.home, state=state) as console:
         console.wait_for(_sees(_NEWEST))
         figures += _followed(console, stage, state)
-        figures += _scrolled(console, max(200, stage.effort.keys))
+        figures += _scrolled(console, stage.effort.keys)
         figures.append(Figure("peak memory", console.terminal.peak_memory() / 1e6, "MB", 120.0))
     with Console(config, stage.home, state=stage.home / "no-record") as console:
         console.wait_for(_sees("Nothing is recorded"))

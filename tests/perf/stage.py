@@ -23,7 +23,7 @@ class Effort(NamedTuple):
     history: int = 60
 
 
-QUICK = Effort(starts=3, seconds=8.0, keys=50, history=12)
+QUICK = Effort(starts=3, seconds=8.0, keys=60, history=12)
 
 
 class Stage:
@@ -58,12 +58,17 @@ class Stage:
 
 
 class Benchmark(NamedTuple):
-    """One entry of the registry. ``sized``: measured on every size of the system, not only on the largest."""
+    """One entry of the registry.
+
+    ``sized``: measured on every size of the system, not only on the largest. ``slow``: not part of a quick
+    run unless it is named.
+    """
 
     name: str
     title: str
     run: Callable[[Stage], Sequence[Figure]]
     sized: bool = False
+    slow: bool = False
 
 
 def say(text: str) -> None:
