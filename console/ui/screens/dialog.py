@@ -20,13 +20,14 @@ from textual.widgets import Input
 from console.model.actions import find
 from console.ui.cells import Spans, sides
 from console.ui.port import Engine
+from console.ui.screens.latest_size import LatestSize
 from console.ui.widgets.line_widget import Bar
 from console.ui.widgets.status_line import alarms
 
 R = TypeVar("R")
 
 
-class Dialog(ModalScreen[R | None], Generic[R], inherit_bindings=False):
+class Dialog(LatestSize, ModalScreen[R | None], Generic[R], inherit_bindings=False):
     """A box with a title line, a body and a line that says which keys work. Esc closes it with None."""
 
     BINDINGS: ClassVar[list[BindingType]] = []

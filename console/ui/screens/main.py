@@ -24,6 +24,7 @@ from console.ui.lookups import begin_offer
 from console.ui.panes import LEFT, RIGHT
 from console.ui.panes.base import Pane
 from console.ui.port import Engine
+from console.ui.screens.latest_size import LatestSize
 from console.ui.screens.running import RunningScreen
 from console.ui.themes import THEMES
 from console.ui.widgets.key_line import KeyLine
@@ -45,7 +46,7 @@ _LIVE_ONLY = ("ui.note", "ui.declare", "ui.actions")
 _FILTER_LENGTH = 80
 
 
-class MainScreen(Screen[None], inherit_bindings=False):
+class MainScreen(LatestSize, Screen[None], inherit_bindings=False):
     """See the module."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
