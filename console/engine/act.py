@@ -18,14 +18,14 @@ from console.config import ClusterSettings, Config, PostgresSettings, cluster_na
 from console.engine.board import Board
 from console.engine.breakglass import by_hand, second_path, spare_folder, write_second
 from console.engine.crash import save_crash
-from console.engine.ledger import Measure, opening, taken_back_by
+from console.engine.ledger import Measure, opening, standing, taken_back_by
 from console.engine.ports import PlanError
 from console.engine.target_lock import TargetBusyError, TargetLock
 from console.mitigations.world import Timing, World
 from console.model.clock import Clock
 from console.model.plan import Option, Outcome, Plan, Progress, Target, Verdict
 from console.timeline.entry import Entry, Kind, TimelineError
-from console.timeline.folder import incident_folder
+from console.timeline.folder import incident_folder, incident_ids
 from console.timeline.recorder import Recorder, walk_entries
 
 if TYPE_CHECKING:
@@ -92,6 +92,10 @@ class ActionRunner:
         finally:
             await world.close()
         return msgspec.structs.replace(plan, source=source)
+
+    async def ledger(self) -> tuple[Measure, ...]:
+        """The temporary measures that nobody has taken back, oldest first. Raises TimelineError."""
+        return standing(await asyncio.to_thread(self._ledger))
 
     async def cancel(self, plan: Plan, reason: str) -> None:
         """Record that a person looked at the plan and said no. Raises TimelineError."""
@@ -274,14 +278,16 @@ class ActionRunner:
             await self._record_late("ledger.opened", text, data, intent)
 
     def _ledger(self) -> list[Entry]:
-        """The entries of the ledger, of the standby record and of the incident."""
+        """The entries of the ledger in the order of time: a measure outlives the incident it was taken in."""
         recorder = self._recorder
-        return [
+        incidents = (None, *incident_ids(recorder.state_dir, recorder.spool))
+        entries = (
             entry
-            for incident in dict.fromkeys((None, recorder.incident))
+            for incident in incidents
             for entry in walk_entries(recorder.state_dir, incident, recorder.spool)
             if entry.kind.startswith("ledger.")
-        ]
+        )
+        return sorted(entries, key=lambda entry: entry.id)
 
     async def _refuse(self, run_id: str, plan: Plan, why: str, *, unrecorded: bool = False) -> Progress:
         outcome = Outcome("refused", why, unrecorded=unrecorded)

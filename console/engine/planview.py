@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from console.model.plan import Plan, Progress
+from console.model.plan import Hit, Plan, Progress
 
 
 def plan_text(plan: Plan) -> str:
@@ -21,7 +21,7 @@ def plan_text(plan: Plan) -> str:
         f"  dry run     {plan.dry_run or 'not made'}",
     ]
     lines += _block("changes", (f"{c.path}: {c.before} → {c.after}" for c in plan.changes))
-    lines += _block("hits", (h.counted + (f": {', '.join(h.names)}" if h.names else "") for h in plan.hits))
+    lines += _block("hits", (line for hit in plan.hits for line in _hit(hit)))
     lines += _block("undone by", plan.undone_by)
     lines += _block("warnings", plan.warnings)
     lines += _block("evidence", plan.evidence)
@@ -29,6 +29,12 @@ def plan_text(plan: Plan) -> str:
     if plan.refusal:
         lines.append(f"  REFUSED     {plan.refusal}")
     return "\n".join(lines)
+
+
+def _hit(hit: Hit) -> list[str]:
+    if hit.listed:
+        return [f"{hit.counted}:", *(f"  {name}" for name in hit.names)]
+    return [hit.counted + (f": {', '.join(hit.names)}" if hit.names else "")]
 
 
 def _block(label: str, items: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from console.engine.ledger import Measure
 from console.model.logs import LogLine
 from console.model.plan import Option, Plan, Progress, Target
 
@@ -52,6 +53,13 @@ class Mitigator(Protocol):
 
     async def cancel(self, plan: Plan, reason: str) -> None:
         """Record that a person looked at the plan and said no."""
+        ...
+
+    async def ledger(self) -> tuple[Measure, ...]:
+        """The temporary measures of all incidents that nobody has taken back, oldest first.
+
+        Raises TimelineError.
+        """
         ...
 
     @property

@@ -92,6 +92,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     _ui("note", "a", "Note", "Write a note into the timeline.", shown=True),
     _ui("declare", "i", "Incident", "Declare an incident, or change its severity or status."),
     _ui("actions", "m", "Mitigate", "The mitigations for the selected row, with their keys.", shown=True),
+    _ui("ledger", "b", "Take back", "The temporary measures that still stand; take one back."),
     _ui("sources", "s", "Sources", "Every source with its state, age, address and what to do."),
     _ui("redraw", "ctrl+l", "Redraw", "Paint the whole screen anew."),
     _ui("pause", "space", "Pause", "Freeze the tables while reading; data goes on in the background."),

@@ -42,6 +42,11 @@ class Hit(msgspec.Struct, frozen=True):
     names: tuple[str, ...] = ()
 
     @property
+    def listed(self) -> bool:
+        """Whether the names are descriptions, to be shown one a line."""
+        return any("," in name for name in self.names)
+
+    @property
     def counted(self) -> str:
         """The count with its noun: ``3 pods replaced``, ``1 pod replaced``."""
         noun, blank, rest = self.what.partition(" ")

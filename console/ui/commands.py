@@ -105,6 +105,11 @@ def _actions(screen: MainScreen) -> None:
     mitigate.choose(screen)
 
 
+@command("ui.ledger")
+def _ledger(screen: MainScreen) -> None:
+    mitigate.take_back(screen)
+
+
 def _focus(name: str) -> Command:
     return lambda screen: screen.focus_pane(name)
 

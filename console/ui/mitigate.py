@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from console.model.actions import Action, find
 from console.model.plan import Progress
+from console.timeline.entry import TimelineError
 from console.ui.keys import fits
 from console.ui.panes.base import Selection
 from console.ui.screens.confirm import ConfirmScreen
@@ -23,8 +26,13 @@ def begin(
     action: Action,
     selection: Selection | None = None,
     params: dict[str, str] | None = None,
+    *,
+    ask: bool = True,
 ) -> None:
-    """Start a mitigation on ``selection``, or on what the cursor is on. One at a time is prepared."""
+    """Start a mitigation on ``selection``, or on what the cursor is on. One at a time is prepared.
+
+    ``ask`` for its parameters first, with ``params`` filled in.
+    """
     if screen.engine.mitigator is None:
         screen.say("This console only watches.", "warn")
         return
@@ -40,19 +48,17 @@ def begin(
         screen.say(f"{action.title} needs a {wanted}: move the cursor to one first.", "warn")
         return
     screen.preparing = True
-    screen.open_with(_carry_through(screen, action, chosen, params or {}))
+    screen.open_with(_carry_through(screen, chosen, _Step(action, params or {}, ask=ask)))
 
 
 def _target(screen: MainScreen, action: Action) -> Selection | None:
     return next((one for one in screen.pane.selections() if one.target.kind in action.targets), None)
 
 
-async def _carry_through(
-    screen: MainScreen, action: Action, selection: Selection, params: dict[str, str]
-) -> None:
+async def _carry_through(screen: MainScreen, selection: Selection, first: _Step) -> None:
     """Until there is nothing left to do or undo. Every error ends as a sentence on the message line."""
     try:
-        following: _Step | None = _Step(action, params, ask=True)
+        following: _Step | None = first
         while following is not None:
             following = await _once(screen, following, selection)
     except Exception as error:
@@ -152,3 +158,38 @@ async def _choose(screen: MainScreen) -> None:
     selection = next((one for one in selections if action and one.target.kind in action.targets), None)
     if action is not None:
         begin(screen, action, selection)
+
+
+def take_back(screen: MainScreen) -> None:
+    """The menu of the ledger: temporary measures of all incidents, each with what takes it back."""
+    screen.open_with(_take_back(screen))
+
+
+async def _take_back(screen: MainScreen) -> None:
+    mitigator = screen.engine.mitigator
+    if mitigator is None:
+        screen.say("This console only watches.", "warn")
+        return
+    try:
+        measures = await asyncio.wrap_future(screen.engine.submit(mitigator.ledger()))
+    except TimelineError as error:
+        screen.say(str(error), "bad")
+        return
+    items = [
+        Item(
+            measure.id,
+            "",
+            str(measure.target),
+            f"{measure.text}, by {measure.user} at {measure.opened_at[:16]}Z",
+            refusal="" if find(measure.undo_action) else f"{measure.text} It has to be taken back by hand.",
+        )
+        for measure in measures
+    ]
+    notice = "No temporary measure stands."
+    chosen = await screen.app.push_screen_wait(Menu(screen.engine, "Take back", items, notice=notice))
+    measure = next((one for one in measures if one.id == chosen), None)
+    action = find(measure.undo_action) if measure is not None else None
+    if measure is not None and action is not None:
+        target = msgspec.structs.replace(measure.target, resource_version="")
+        selection = Selection(measure.source, target, str(target))
+        begin(screen, action, selection, dict(measure.undo_params), ask=False)

@@ -301,6 +301,26 @@ def test_a_temporary_measure_stands_until_it_is_taken_back(tmp_path: Path) -> No
     asyncio.run(scenario())
 
 
+def test_a_measure_outlives_its_incident_and_is_taken_back_after_it(tmp_path: Path) -> None:
+    async def act(_world: World, plan: Plan) -> Outcome:
+        return Outcome("done", "ok", undo_action="k8s.scale", undo_params={"replicas": "3"})
+
+    async def scenario() -> None:
+        desk = Desk(tmp_path, Fake(act, temporary=True, undo="scale back to 3"))
+        desk.recorder.attach("INC-20260301-1")
+        await desk.runner.run(await desk.plan(replicas="10"))
+        desk.recorder.attach(None)
+
+        (measure,) = await desk.runner.ledger()
+        assert (measure.target, measure.undo_params) == (TARGET, {"replicas": "3"})
+
+        await desk.runner.run(await desk.plan(replicas="3"))
+
+        assert await desk.runner.ledger() == ()
+
+    asyncio.run(scenario())
+
+
 def test_a_refused_act_leaves_nothing_on_the_ledger(tmp_path: Path) -> None:
     async def act(_world: World, _plan: Plan) -> Outcome:
         return Outcome("refused", "somebody else was there")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from console.engine.ledger import Measure
 from console.engine.ports import PlanError
 from console.model.actions import find
 from console.model.plan import Change, Hit, Option, Outcome, Plan, Progress, Target, Verdict
@@ -55,6 +56,7 @@ class FakeMitigator:
         self.outcome = Outcome("done", "rollout finished in 12 s")
         self.verdict = Verdict("helped", "errors 28 % before, 0.4 % after", ("error-ratio(checkout) 0.4 %",))
         self.no_record = False
+        self.measures: tuple[Measure, ...] = ()
         self._progress: list[Progress] = []
 
     async def options(self, action: str, target: Target, param: str, *, source: str) -> tuple[Option, ...]:
@@ -79,6 +81,9 @@ class FakeMitigator:
             )
         self._progress.insert(0, done)
         return done
+
+    async def ledger(self) -> tuple[Measure, ...]:
+        return self.measures
 
     async def cancel(self, plan: Plan, reason: str) -> None:
         self.calls.append(("cancel", plan.action, reason))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
-from console.model.plan import Option, Outcome, Risk, StepResult, Target
+from console.engine.ledger import Measure
+from console.model.plan import Hit, Option, Outcome, Risk, StepResult, Target
 from console.ui.screens.confirm import ARMED_AFTER, ConfirmScreen
 from console.ui.screens.form import ParamForm
 from console.ui.screens.running import RunningScreen
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import FakeEngine
-from tests.ui.mitigator import FakeMitigator
+from tests.ui.mitigator import FakeMitigator, make_plan
 from tests.ui.scene import everything, kubernetes, workload
 
 
@@ -443,6 +446,39 @@ def test_watch_mode_has_no_mutating_action_anywhere() -> None:
     drive(engine, script)
 
 
+def test_a_temporary_measure_is_taken_back_from_the_ledger() -> None:
+    mitigator = FakeMitigator()
+    on = Target("deployment", "checkout", "shop", "w-checkout", "7")
+    common: dict[str, Any] = {
+        "action": "k8s.scale",
+        "source": "kubernetes:prod",
+        "opened_at": "2026-03-01T14:00:00.000Z",
+    }
+    mitigator.measures = (
+        Measure(
+            id="1", text="Temporary: Scale from 3 to 9", target=on, user="bo", undo_action="k8s.scale",
+            undo_params={"replicas": "3", "expect": "9"}, **common,
+        ),
+        Measure(id="2", text="Temporary: by hand", target=Target("deployment", "web"), user="bo", **common),
+    )  # fmt: skip
+
+    async def script(ui: Ui) -> None:
+        await ui.press("b")
+        await ui.settle()
+        assert "Scale from 3 to 9, by bo at 2026-03-01T14:00Z" in ui.text()
+        await ui.press("down", "enter")
+        await ui.settle()
+        assert "taken back by hand" in ui.text() and not ui.on(ConfirmScreen)
+        await ui.press("up", "enter")
+        await ui.settle()
+        assert ui.on(ConfirmScreen)
+        (call,) = mitigator.named("plan")
+        assert call[1] == "k8s.scale" and call[3] == {"replicas": "3", "expect": "9"}
+        assert (call[2].uid, call[2].resource_version, call[4]) == ("w-checkout", "", "kubernetes:prod")
+
+    drive(engine_with(mitigator), script)
+
+
 def test_without_a_record_only_a_typed_name_breaks_the_glass() -> None:
     mitigator = FakeMitigator()
     mitigator.no_record = True
@@ -469,5 +505,36 @@ def test_without_a_record_only_a_typed_name_breaks_the_glass() -> None:
         assert "BREAK GLASS: no timeline has this. Write it down by hand:" in ui.text()
         assert "what      Restart deployment/checkout" in ui.text()
         assert len(mitigator.named("run")) == 2
+
+    drive(engine_with(mitigator), script)
+
+
+def test_a_lost_outcome_is_an_alarm_until_somebody_acts_on_its_target() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        assert "UNKNOWN" not in ui.text()
+        mitigator.outcome = Outcome("unknown", "The console ended in between.")
+        await mitigator.run(make_plan())
+        await ui.wait(1)
+        assert "1 OUTCOME UNKNOWN" in ui.text()
+        mitigator.outcome = Outcome("done", "Done.")
+        await mitigator.run(make_plan())
+        await ui.wait(1)
+        assert "UNKNOWN" not in ui.text()
+
+    drive(engine_with(mitigator), script)
+
+
+def test_sessions_that_are_hit_stand_one_a_line() -> None:
+    mitigator = FakeMitigator()
+    names = ("pid 7 ana@shop, idle 5 s", "pid 8 bo@shop, active 9 s")
+    mitigator.plans["k8s.restart"] = {"hits": (Hit("sessions ended", 2, names),)}
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        lines = [line.strip(" │") for line in ui.text().splitlines()]
+        assert any(line.endswith("2 sessions ended:") for line in lines)
+        assert any("- pid 7 ana@shop, idle 5 s" in line and "pid 8" not in line for line in lines)
 
     drive(engine_with(mitigator), script)

@@ -55,7 +55,7 @@ class TimelinePane(Pane):
     def _form(self, entry: Entry) -> Spans:
         kind, _, rest = entry.kind.partition(".")
         role = _ROLES.get(kind, "dim")
-        if entry.kind in ("action.refused", "comms.failed"):
+        if entry.kind in ("action.refused", "comms.failed") or _went_wrong(entry):
             role = "bad"
         late = entry.occurred_at[:19] != entry.ts[:19]
         spans: list[Span] = [
@@ -96,6 +96,12 @@ def _clock(text: str) -> str:
         return datetime.fromisoformat(text).strftime("%H:%M:%S")
     except ValueError:
         return "--:--:--"
+
+
+def _went_wrong(entry: Entry) -> bool:
+    """Whether it is the result of an action that failed or of which nobody knows."""
+    outcome = entry.data.get("outcome") if entry.kind == "action.result" else None
+    return isinstance(outcome, dict) and outcome.get("status") in ("failed", "unknown")
 
 
 def _has(entry: Entry, words: Sequence[str]) -> bool:

@@ -41,7 +41,7 @@ _STALL = 10.0
 _AFTER_ROUND = 0.08
 """Seconds from a whole second of the monotonic clock to the tick, which paints what the sources then read."""
 
-_LIVE_ONLY = ("ui.note", "ui.declare", "ui.actions")
+_LIVE_ONLY = ("ui.note", "ui.declare", "ui.actions", "ui.ledger")
 """Commands that write into the record or lead to a mitigation: a console that watches has none of them."""
 _FILTER_LENGTH = 80
 

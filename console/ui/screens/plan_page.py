@@ -67,8 +67,14 @@ def _changes(plan: Plan, width: int) -> list[Spans]:
 def _hits(plan: Plan, width: int) -> list[Spans]:
     lines: list[Spans] = []
     for number, hit in enumerate(plan.hits):
+        label, rest = "hits" if number == 0 else "", len(hit.names) - _NAMES
+        more = f"and {rest} more" if rest > 0 else ""
+        if hit.listed:
+            lines += labelled(label, f"{hit.counted}:", width)
+            for text in (*hit.names[:_NAMES], *([more] if more else ())):
+                lines += labelled("", f"- {text}", width)
+            continue
         names = ", ".join(hit.names[:_NAMES])
-        rest = len(hit.names) - _NAMES
-        text = f"{hit.counted}{f': {names}' if names else ''}{f' and {rest} more' if rest > 0 else ''}"
-        lines += labelled("hits" if number == 0 else "", text, width)
+        text = f"{hit.counted}{f': {names}' if names else ''}{f' {more}' if more else ''}"
+        lines += labelled(label, text, width)
     return lines or labelled("hits", "Nothing else, as far as can be seen.", width, role="dim")

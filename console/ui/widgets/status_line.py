@@ -65,10 +65,25 @@ def alarms(engine: Engine) -> list[_Part]:
     crashed = engine.board.status("engine")
     if crashed is not None and crashed.health is Health.FAILED:
         parts.append(_Part(0, ((" ENGINE STOPPED ", "alarm"),)))
-    unknown = len(timeline.open_intents)
+    unknown = len(timeline.open_intents) + _lost(engine)
     if unknown:
         parts.append(_Part(1, ((f" {unknown} OUTCOME{'S' if unknown > 1 else ''} UNKNOWN ", "alarm"),)))
     return parts
+
+
+def _lost(engine: Engine) -> int:
+    """The mitigations whose outcome is unknown and whose target nobody has acted on since, here."""
+    seen: set[tuple[str, str, str, str]] = set()
+    lost = 0
+    for progress in engine.mitigator.progress if engine.mitigator is not None else ():
+        target = progress.plan.target
+        place = (progress.plan.source, target.kind, target.namespace, target.name)
+        outcome = progress.outcome
+        if place not in seen and outcome is not None and outcome.status == "unknown":
+            lost += 1
+        if outcome is None or outcome.status != "refused":
+            seen.add(place)
+    return lost
 
 
 def _incident(engine: Engine, now: float) -> list[_Part]:
