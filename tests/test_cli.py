@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,19 @@ def test_nothing_configured_names_the_next_steps(tmp_path: Path) -> None:
     done = run("status", env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
     assert done.returncode == 2
     assert "warroom init" in done.stderr
+
+
+def test_check_names_no_file_that_is_not_there(tmp_path: Path) -> None:
+    home = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "KUBECONFIG": "",
+    }
+    home |= {"WARROOM_STATE_DIR": str(tmp_path / "state")}
+    done = run("check", "--alertmanager-url", "http://127.0.0.1:1", "--timeout", "5", env=home)
+    assert done.returncode == 1, done.stderr
+    assert f"only the flags: there is no {tmp_path / 'config'}" in done.stdout
 
 
 def test_parameters_of_an_action_stand_before_or_after_the_flags(

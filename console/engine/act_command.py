@@ -56,9 +56,10 @@ def run(args: argparse.Namespace) -> int:
         return _say(str(error), USAGE)
     config = load(args.config, vars(args))
     state_dir = args.state_dir or config.state_dir or default_state_dir()
-    kubernetes = action.name.startswith("k8s.")
-    acted_on = config.model_copy(update={"postgres": ()} if kubernetes else {})
-    engine = live_engine(acted_on, SystemClock(), state_dir, read=needed(config, action))
+    sessions = action.name.startswith("pg.")
+    engine = live_engine(
+        config, SystemClock(), state_dir, read=needed(config, action), keep_sessions=sessions
+    )
     engine.start()
     try:
         engine.wait_ready(READY_SECONDS)
@@ -124,13 +125,16 @@ def _declined(engine: Engine, mitigator: Mitigator, plan: Plan) -> int:
 
 
 def needed(config: Config, action: Action) -> Config:
-    """What has to be read for the action: a cluster and the metrics that judge it, nothing of a database.
+    """What has to be read for the action: the clusters, the metrics that judge it, and for a workload the
+    databases whose connections its pods share out.
 
-    A source of a database would hold a slot that the action itself may not get on a full server.
+    An action on a database reads none: its source would hold a slot that the action itself may not get on
+    a full server.
     """
     if not action.name.startswith("k8s."):
         return Config()
-    return Config(kubernetes=config.kubernetes, prometheus=config.prometheus)
+    shared = [one for one in config.postgres if one.pool_size is not None and "deployment" in action.targets]
+    return Config(kubernetes=config.kubernetes, prometheus=config.prometheus, postgres=tuple(shared))
 
 
 def _plan(engine: Engine, make: Callable[[], Coroutine[Any, Any, Plan]]) -> Plan:

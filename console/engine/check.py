@@ -38,7 +38,10 @@ def run(args: argparse.Namespace) -> int:
     if not names:
         raise ConfigError("nothing is configured to check; run `warroom init`, or give --kubeconfig.")
     board, _ = look(config, args)
-    rows = [_row("configuration", "ok", str(args.config or default_config_file()))]
+    file = args.config or default_config_file()
+    rows = [
+        _row("configuration", "ok", str(file) if file.exists() else f"only the flags: there is no {file}")
+    ]
     rows.append(_state_row(args.state_dir or config.state_dir or default_state_dir()))
     rows += [_source_row(board, name) for name in names]
     rows += [_permission_row(item) for item in asyncio.run(_permissions(config, board))]

@@ -115,15 +115,23 @@ class RecordedTimeline(WatchedTimeline):
             )
 
 
-def live_engine(config: Config, clock: Clock, state_dir: Path, *, read: Config | None = None) -> Engine:
+def live_engine(
+    config: Config,
+    clock: Clock,
+    state_dir: Path,
+    *,
+    read: Config | None = None,
+    keep_sessions: bool = True,
+) -> Engine:
     """An engine with everything that a person in an incident needs; not started yet.
 
-    ``read`` has the sources to run where these are not all of ``config``.
+    ``read`` has the sources to run where these are not all of ``config``; ``keep_sessions`` for acting open
+    on every database.
     """
     timeline = RecordedTimeline(state_dir, clock, drill=config.drill)
     mode: Mode = "drill" if config.drill else "live"
     engine = Engine(read or config, clock, state_dir, mode, timeline=timeline)
-    sessions = ActingSessions(config.postgres, clock)
+    sessions = ActingSessions(config.postgres if keep_sessions else (), clock)
     engine.attach(sessions.keep)
     runner = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir, sessions=sessions)
     engine.mitigator = runner

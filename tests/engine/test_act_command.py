@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from console.cli import build_parser
-from console.config import ClusterSettings, Config
+from console.config import ClusterSettings, Config, PostgresSettings
 from console.engine import act_command
 from console.engine.act_command import exit_code, find_action, parse_params, parse_target
 from console.engine.act_target import (
@@ -294,3 +295,16 @@ def test_the_namespace_is_found_where_the_target_exists_once(tmp_path: Path) -> 
             assert code == 2
 
     run(scenario())
+
+
+def test_a_workload_is_planned_in_view_of_the_databases_that_its_pods_share() -> None:
+    pooled = PostgresSettings(name="main", dsn=SecretStr("postgresql:///main"), pool_size=6)
+    config = Config(
+        kubernetes=(ClusterSettings(),),
+        postgres=(pooled, PostgresSettings(name="b", dsn=SecretStr("postgresql:///b"))),
+    )
+    names = ("k8s.scale", "k8s.rollback", "k8s.evict-pod", "pg.terminate")
+    read = {name: act_command.needed(config, find_action(name)) for name in names}
+    assert read["k8s.scale"].postgres == read["k8s.rollback"].postgres == (pooled,)
+    assert read["k8s.evict-pod"].postgres == read["pg.terminate"].postgres == ()
+    assert read["k8s.evict-pod"].kubernetes == config.kubernetes
