@@ -149,7 +149,9 @@ def _score(world: World, state_dir: Path | None) -> str:
 def _play(args: argparse.Namespace) -> int:
     from console import config
     from console.engine.launch import open_console
+    from console.engine.watch import need_terminal
 
+    need_terminal("for the world alone use --headless --info FILE")
     state_dir = args.state_dir or config.default_state_dir()
     with tempfile.TemporaryDirectory(prefix="warroom-") as folder:
         info = Path(folder) / "info.json"

@@ -29,8 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
 def console_config(args: argparse.Namespace) -> Config:
     """The configuration for a screen. Raises ConfigError without a terminal or with nothing to look at."""
-    if not sys.stdout.isatty() or not sys.stdin.isatty():
-        raise ConfigError("the console needs a terminal; for text use `warroom status`.")
+    need_terminal("for text use `warroom status`")
     config = load(args.config, vars(args))
     if not board_names(config):
         raise ConfigError(
@@ -38,6 +37,12 @@ def console_config(args: argparse.Namespace) -> Config:
             " `warroom init`, or look around in a simulated system with `warroom drill`."
         )
     return config
+
+
+def need_terminal(instead: str) -> None:
+    """Raise ConfigError, with what to do ``instead``, when nobody could see the screen or answer it."""
+    if not sys.stdout.isatty() or not sys.stdin.isatty():
+        raise ConfigError(f"the console needs a terminal; {instead}.")
 
 
 def show(engine: Engine) -> int:

@@ -145,6 +145,24 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(
     assert said in capsys.readouterr().err
 
 
+def test_without_a_terminal_no_world_is_started(tmp_path: Path) -> None:
+    argv = [
+        sys.executable,
+        "-m",
+        "console.cli",
+        "drill",
+        "bad-release",
+        "--state-dir",
+        str(tmp_path / "state"),
+    ]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "warroom: the console needs a terminal; for the world alone use --headless --info FILE.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_missing_parts_are_named_and_nothing_is_left(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -336,6 +354,7 @@ def test_the_console_is_opened_on_the_world_and_the_score_follows(
         return 3
 
     monkeypatch.setattr("console.engine.launch.open_console", open_console)
+    monkeypatch.setattr("console.engine.watch.need_terminal", lambda instead: None)
     assert command.run(arguments(scenario="healthy", state_dir=tmp_path)) == 3
     ((settings, state_dir),) = opened
     assert settings.drill
