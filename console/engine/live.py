@@ -6,16 +6,13 @@ Only this module joins them to an engine, so that the watch path has none of the
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import importlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
-from console.config import APP, Config
+from console.config import Config
 from console.engine import memory
 from console.engine.act import ActionRunner
 from console.engine.engine import Engine, Mode
@@ -26,6 +23,7 @@ from console.incident.record import declare, refresh
 from console.mitigations.postgres.kept import ActingSessions
 from console.model.clock import Clock
 from console.timeline.entry import Entry, Kind, Source, TimelineError, format_time, parse_time
+from console.timeline.folder import default_spool
 from console.timeline.recorder import Recorder
 
 _PROBE_EVERY = 10.0
@@ -45,7 +43,7 @@ class RecordedTimeline(WatchedTimeline):
 
     def __init__(self, state_dir: Path, clock: Clock, *, drill: bool = False) -> None:
         super().__init__(state_dir, clock)
-        self.recorder = Recorder(state_dir, clock, spool=_spool(state_dir))
+        self.recorder = Recorder(state_dir, clock, spool=default_spool(state_dir))
         self._drill = drill
 
     async def keep_sinks_known(self) -> None:
@@ -165,9 +163,3 @@ async def _load_mitigations() -> None:
     await asyncio.sleep(_LOAD_AFTER)
     await asyncio.to_thread(importlib.import_module, "console.mitigations.registry")
     memory.set_aside()
-
-
-def _spool(state_dir: Path) -> Path:
-    """A second place for entries, by state folder, so that two of them never mix."""
-    mark = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16]
-    return Path(platformdirs.user_cache_dir(APP)) / "spool" / mark

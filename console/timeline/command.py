@@ -19,10 +19,17 @@ from console.model.redact import redact
 from console.model.text import clean
 from console.timeline.chain import verify as verify_file
 from console.timeline.corrected import Row, corrected
-from console.timeline.entry import BadLine, TimelineError, encode
+from console.timeline.entry import BadLine, Entry, TimelineError, encode
 from console.timeline.export import export as export_entries
 from console.timeline.file import read_timeline
-from console.timeline.folder import incident_folder, incident_ids, standby_path, timeline_path
+from console.timeline.folder import (
+    default_spool,
+    incident_folder,
+    incident_ids,
+    spool_path,
+    standby_path,
+    timeline_path,
+)
 from console.timeline.recorder import Recorder
 
 
@@ -86,15 +93,33 @@ def _report_bad(path: Path, bad: tuple[BadLine, ...]) -> None:
         _say(f"{path}: {len(bad) - 10} more lines are skipped.")
 
 
-def _show(args: Namespace) -> int:
-    path = timeline_path(_state_dir(args), _incident(args))
+def _entries(state_dir: Path, incident: str | None) -> tuple[Entry, ...]:
+    """Return the entries of a timeline and those that wait for it, and say what is wrong with them."""
+    path = timeline_path(state_dir, incident)
     loaded = read_timeline(path)
     _report_bad(path, loaded.bad)
+    return loaded.entries + _waiting(state_dir, incident, {entry.id for entry in loaded.entries})
+
+
+def _waiting(state_dir: Path, incident: str | None, known: set[str]) -> tuple[Entry, ...]:
+    """Return the entries that could only be written to the second place, and say so."""
+    path = spool_path(default_spool(state_dir), incident)
+    waiting = tuple(entry for entry in read_timeline(path).entries if entry.id not in known)
+    if waiting:
+        _say(
+            f"{len(waiting)} of the entries are only in {path}, because the timeline could not be written;"
+            " the next entry brings them home."
+        )
+    return waiting
+
+
+def _show(args: Namespace) -> int:
+    entries = _entries(_state_dir(args), _incident(args))
     if args.json:
-        for entry in loaded.entries:
+        for entry in entries:
             print(encode(entry).decode())
     else:
-        for row in corrected(loaded.entries):
+        for row in corrected(entries):
             print(_line(row))
     return 0
 
@@ -119,9 +144,13 @@ def _add(args: Namespace) -> int:
         )
         return 2
     incident = _incident(args)
-    recorder = Recorder(_state_dir(args), SystemClock())
+    state_dir = _state_dir(args)
+    recorder = Recorder(state_dir, SystemClock(), spool=default_spool(state_dir))
     recorder.attach(incident)
     entry = recorder.record("note", text)
+    if recorder.health.state == "degraded":
+        _say(recorder.health.reason)
+        _waiting(state_dir, incident, set())
     if recorder.warning:
         _say(recorder.warning)
     print(f"{entry.id} {incident or 'standby'} {entry.seq}")
@@ -160,12 +189,10 @@ def _verify(args: Namespace) -> int:
 
 def _export(args: Namespace) -> int:
     incident = _incident(args)
-    path = timeline_path(_state_dir(args), incident)
-    loaded = read_timeline(path)
-    _report_bad(path, loaded.bad)
+    entries = _entries(_state_dir(args), incident)
     record = load(_state_dir(args), incident) if incident else None
     title = f"{record.id}: {record.title}" if record else "Standby record"
     sys.stdout.write(
-        export_entries(loaded.entries, args.format, title=title, drill=record.drill if record else False)
+        export_entries(entries, args.format, title=title, drill=record.drill if record else False)
     )
     return 0

@@ -1,8 +1,12 @@
 """Where the records lie: STATE/standby.jsonl and STATE/incidents/INC-YYYYMMDD-N/timeline.jsonl."""
 
+import hashlib
 import re
 from pathlib import Path
 
+import platformdirs
+
+from console.config import APP
 from console.timeline.entry import TimelineError
 from console.timeline.file import failure
 
@@ -31,6 +35,12 @@ def timeline_path(state_dir: Path, incident: str | None) -> Path:
     if incident is None:
         return standby_path(state_dir)
     return incident_folder(state_dir, incident) / "timeline.jsonl"
+
+
+def default_spool(state_dir: Path) -> Path:
+    """Return the second place for entries, by state folder, so that two of them never mix."""
+    mark = hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:16]
+    return Path(platformdirs.user_cache_dir(APP)) / "spool" / mark
 
 
 def spool_path(spool: Path, incident: str | None) -> Path:

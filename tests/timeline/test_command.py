@@ -138,3 +138,28 @@ def test_what_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "cannot be read: is a directory" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_only_the_second_place_took_is_shown_and_brought_home(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    state = tmp_path / "state"
+    state.write_text("in the way")
+    words = ["--state-dir", str(state)]
+    assert main(["timeline", "add", "written", "elsewhere", *words]) == 0
+    assert "cannot be written" in capsys.readouterr().err
+
+    state.unlink()
+    for verb in ("show", "export"):
+        assert main(["timeline", verb, *words]) == 0
+        shown = capsys.readouterr()
+        assert "written elsewhere" in shown.out
+        assert "1 of the entries are only in" in shown.err
+
+    assert main(["timeline", "add", "after it", *words]) == 0
+    assert main(["timeline", "show", *words]) == 0
+    shown = capsys.readouterr()
+    assert "only in" not in shown.err
+    assert shown.out.count("written elsewhere") == 1
+    assert "written elsewhere" in (state / "standby.jsonl").read_text()
