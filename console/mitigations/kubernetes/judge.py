@@ -125,6 +125,15 @@ def by_pods(before: Before, available: int, desired: int) -> Verdict:
     return Verdict("no_change", f"{text[:1].upper()}{text[1:]}. No service metric is related to it.", (text,))
 
 
+def _by_pods_at_most(before: Before, available: int, desired: int) -> Verdict:
+    """The verdict without an error ratio of before, as of a service that is down: its pods, if they tell."""
+    blind = compare(before, NO_DATA, 0.0)
+    pods = by_pods(before, available, desired)
+    if pods.status == "no_change":
+        return blind
+    return Verdict(pods.status, f"{pods.detail} {blind.detail}", pods.evidence)
+
+
 async def settle(world: World, kind: str, name: str, before: Before, available: int, desired: int) -> Verdict:
     """Wait until the related service's error ratio can be judged, at most ``timing.settle`` seconds.
 
@@ -134,7 +143,7 @@ async def settle(world: World, kind: str, name: str, before: Before, available: 
     if not before.service:
         return by_pods(before, available, desired)
     if before.ratio is None:
-        return compare(before, NO_DATA, 0.0)
+        return _by_pods_at_most(before, available, desired)
     window = _window(world)
     fresh_at = world.now + window
     give_up = world.clock.monotonic() + world.timing.settle

@@ -150,3 +150,16 @@ def test_only_a_clear_fall_is_judged_before_a_whole_window_has_passed(
         assert (await task).status == verdict
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "verdict"),
+    [(0, 4, "helped"), (2, 1, "worse"), (4, 4, "inconclusive"), (1, 2, "inconclusive")],
+)
+def test_of_a_service_without_a_ratio_of_before_the_pods_tell(
+    tmp_path: Path, was: int, now: int, verdict: str
+) -> None:
+    world = world_of(ManualClock(datetime(2026, 3, 1, tzinfo=UTC)), Board(), tmp_path)
+    found = asyncio.run(settle(world, "deployment", "shop", Before("shop", None, was, 4), now, 4))
+    assert found.status == verdict
+    assert "The error ratio of shop cannot be compared: no usable value before." in found.detail
