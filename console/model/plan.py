@@ -50,7 +50,8 @@ class Hit(msgspec.Struct, frozen=True):
     def counted(self) -> str:
         """The count with its noun: ``3 pods replaced``, ``1 pod replaced``."""
         noun, blank, rest = self.what.partition(" ")
-        singular = noun[:-1] if self.count == 1 and noun in ("pods", "sessions") else noun
+        one = {"pods": "pod", "sessions": "session", "queries": "query"}
+        singular = one.get(noun, noun) if self.count == 1 else noun
         return f"{self.count} {singular}{blank}{rest}"
 
 

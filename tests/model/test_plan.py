@@ -13,6 +13,7 @@ from console.model.plan import Hit
         (Hit("pods replaced", 1), "1 pod replaced"),
         (Hit("pods replaced", 3), "3 pods replaced"),
         (Hit("sessions ended", 1), "1 session ended"),
+        (Hit("queries cancelled", 1), "1 query cancelled"),
         (Hit("sessions", 0), "0 sessions"),
         (Hit("of the 2 ready pods behind web", 1), "1 of the 2 ready pods behind web"),
     ],
