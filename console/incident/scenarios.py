@@ -6,6 +6,7 @@ specific and reversible first. The first one comes with a concrete target where 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -19,6 +20,9 @@ from console.model.symptoms.finding import BoardView, Severity
 
 LEAST = 0.3
 """Score under which a scenario is not worth the reader's time."""
+
+ALIKE = 50
+"""Signals of a name that are looked at: when thousands fail in the same way, the latest tell enough."""
 
 EVIDENCE = 5
 _FACTOR: Mapping[Severity, float] = {"critical": 1.0, "warning": 0.9, "info": 0.6}
@@ -267,10 +271,23 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 def suggest(signals: Iterable[Signal], snapshots: BoardView) -> tuple[Suggestion, ...]:
     """The scenarios that fit, best first. Pure; never raises for a board that lacks a source."""
-    present = tuple(signals)
-    scene = Scene(snapshots)
+    present = _some(tuple(signals))
+    scene = Scene(snapshots, min((signal.since for signal in present), default=0.0))
     found = (_fit(scenario, present, scene) for scenario in SCENARIOS)
     return tuple(sorted(filter(None, found), key=lambda item: (-item.score, item.scenario)))
+
+
+def _some(signals: tuple[Signal, ...]) -> tuple[Signal, ...]:
+    """The latest ``ALIKE`` of each name, in the order as it was."""
+    if len(signals) <= ALIKE:
+        return signals
+    left: Counter[str] = Counter()
+    kept = set()
+    for signal in sorted(signals, key=lambda signal: -signal.since):
+        left[signal.name] += 1
+        if left[signal.name] <= ALIKE:
+            kept.add(signal.key)
+    return tuple(signal for signal in signals if signal.key in kept)
 
 
 def _fit(scenario: Scenario, signals: tuple[Signal, ...], scene: Scene) -> Suggestion | None:

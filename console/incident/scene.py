@@ -68,10 +68,14 @@ class Release(msgspec.Struct, frozen=True):
 
 
 class Scene:
-    """One look at the board; what is asked several times is worked out once."""
+    """One look at the board; what is asked several times is worked out once.
 
-    def __init__(self, board: BoardView) -> None:
+    Nobody asks for what was before ``earliest``, the beginning of the oldest signal.
+    """
+
+    def __init__(self, board: BoardView, earliest: float = float("-inf")) -> None:
         self.board = board
+        self._earliest = earliest
 
     @cached_property
     def workloads(self) -> tuple[Found, ...]:
@@ -100,7 +104,7 @@ class Scene:
 
     def releases(self, since: float) -> tuple[Release, ...]:
         """Changes that may have caused what began at ``since``: images first, then the latest."""
-        fitting = [item for item in self._releases_from(since - BEFORE) if item.at <= since + SLACK]
+        fitting = [item for item in self._releases if since - BEFORE <= item.at <= since + SLACK]
         return tuple(sorted(fitting, key=lambda item: (not item.image, -item.at)))
 
     @cached_property
@@ -134,26 +138,28 @@ class Scene:
             if name in (known_as, f"{workload.kind.lower()}/{workload.name}", workload.name):
                 yield self._found(source, snapshot, workload)
 
-    def _releases_from(self, start: float) -> Iterator[Release]:
-        """The newest change, at ``start`` or later, of every workload that has revisions."""
+    @cached_property
+    def _releases(self) -> tuple[Release, ...]:
+        """The newest change of every workload that has revisions, as far as a signal may ask for it."""
+        found = []
+        start = self._earliest - BEFORE
         for source, snapshot in self.board.of_type(KubeSnapshot).items():
-            # The present revision is the latest of all, so nothing older is in force anywhere else.
+            # The present revision is the latest of all, so nothing older can matter anywhere else.
             young = {
                 (workload.namespace, workload.key): workload
                 for workload in snapshot.workloads.values()
                 if workload.revision_at is not None and workload.revision_at >= start
             }
-            if not young:
-                continue
             revisions: dict[WorkloadKey, list[Revision]] = {}
-            for revision in snapshot.revisions.values():
+            for revision in snapshot.revisions.values() if young else ():
                 if (key := (revision.namespace, revision.workload)) in young:
                     revisions.setdefault(key, []).append(revision)
             for key, known in revisions.items():
-                found = self._found(source, snapshot, young[key])
-                release = _release(found, tuple(sorted(known, key=lambda revision: -revision.number)))
-                if release is not None and release.at >= start:
-                    yield release
+                if len(known) > 1:
+                    newest_first = tuple(sorted(known, key=lambda revision: -revision.number))
+                    release = _release(self._found(source, snapshot, young[key]), newest_first)
+                    found += [release] if release is not None else []
+        return tuple(found)
 
 
 def _release(found: Found, known: tuple[Revision, ...]) -> Release | None:

@@ -3,8 +3,10 @@ from typing import Any
 import pytest
 
 from console.incident.scenarios import SCENARIOS, suggest
+from console.incident.scene import Scene
 from console.model.actions import find
 from console.model.http import HttpCheck, HttpSnapshot
+from console.model.kube import Revision, Workload
 from console.model.plan import Target
 from console.model.signals import Suggestion, detect, remember
 from console.model.symptoms.finding import Memory
@@ -323,3 +325,28 @@ def test_what_one_cluster_tells_is_mended_in_that_cluster() -> None:
     assert any("oom-killed(us:deployment/shop)" in line for line in best.evidence)
     alone = suggestions({KUBE: cluster(workload("shop"), sick)})[0]
     assert any("oom-killed(deployment/shop)" in line for line in alone.evidence)
+
+
+def test_when_everything_fails_after_a_release_a_look_costs_what_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    count = 300
+    records: list[Workload | Revision] = []
+    for number in range(count):
+        name = f"w{number:03}"
+        made = workload(name, ready=0, sick=True, why="0 of 3 ready", revision=2, revision_at=NOW - number)
+        records += [made, revision(1, "v1", 90_000, name), revision(2, "v2", number, name)]
+    board = Records({KUBE: cluster(*records)})
+    signals = detect(board, {}, NOW)
+    assert len(signals) >= count
+    looked = []
+    real = Scene._found
+
+    def found(self: Scene, *arguments: Any) -> Any:
+        looked.append(arguments)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Scene, "_found", found)
+    best = suggest(signals, board)[0]
+    assert best.scenario == "bad-release"
+    assert len(looked) < 6 * count
