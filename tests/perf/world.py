@@ -29,6 +29,9 @@ from console.drill.world import World
 LOGGING = ("load-0", "load-0000")
 """Namespace and name of the workload whose pods write logs."""
 
+REPLACED = "load-1"
+"""The namespace whose pods are replaced by new ones."""
+
 
 class Asked(NamedTuple):
     """Requests of one client: its user agent, the Kubernetes verb, the path, and how often."""
@@ -140,8 +143,11 @@ class _Orders:
         return self._cluster.store.rv
 
     def replace(self, count: str) -> int:
-        """Delete so many of the populated pods; their workloads make new ones."""
-        entries = [one for one in self._cluster.store.entries("pods") if one.namespace.startswith("load-")]
+        """Delete so many pods of one namespace; their workloads make new ones.
+
+        From then on those workloads have controllers at work and are no longer among those that ``churn``.
+        """
+        entries = list(self._cluster.store.entries("pods", REPLACED))
         for entry in self._cluster.rng.sample(entries, min(int(count), len(entries))):
             self._cluster.delete("Pod", entry.name, entry.namespace)
         return int(count)
