@@ -8,13 +8,13 @@ arrives is for the caller to paint in Textual's own way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from rich.cells import split_graphemes
 from rich.color import ColorSystem
-from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.strip import Strip
 
 from console.ui.pens import PLAIN, Pen, Pens
 
@@ -68,11 +68,11 @@ class Wire:
         else:
             return None
         before: dict[int, list[Cell]] = {}
-        for y, x, segments in runs:
+        for y, x, strip in runs:
             if y < len(self._rows):
                 if y not in before:
                     before[y] = self._rows[y].copy()
-                self._put(self._rows[y], x, segments)
+                self._put(self._rows[y], x, strip)
         changed: list[Run] = []
         for y, old in before.items():
             self._compare(y, old, changed)
@@ -83,15 +83,16 @@ class Wire:
             out.write(y, x, cells)
         return out.finish()
 
-    def _put(self, row: list[Cell], x: int, segments: Iterable[Segment]) -> None:
+    def _put(self, row: list[Cell], x: int, strip: Strip) -> None:
         known = self._known
         new: list[Cell] = []
-        for text, style, control in segments:
+        for text, style, control in strip:
             if control:
                 raise NotComparedError("a control sequence")
             new += known.get((text, style)) or self._learn(text, style)
         if self._doubts:
             new = _joined(new, row, x)
+            _fit(new, strip.cell_length)
         del new[max(0, self._width - x) :]
         end = x + len(new)
         if not new:
@@ -280,6 +281,18 @@ def _joined(cells: list[Cell], row: list[Cell], x: int) -> list[Cell]:
     return result[x:]
 
 
+def _fit(cells: list[Cell], width: int) -> None:
+    """Make a strip as wide as it says: where it was cut through such a character it is not always."""
+    if len(cells) > width:
+        head = width
+        while head > 0 and not cells[head][0]:
+            head -= 1
+        cells[head:width] = [(" ", cells[head][1])] * (width - head)
+        del cells[width:]
+    elif cells:
+        cells += [(" ", cells[-1][1])] * (width - len(cells))
+
+
 def _unsettle(old: list[Cell], row: list[Cell]) -> None:
     """What finds no room before the right edge may take it from the left: write all of that again, too."""
     for at in range(max(0, len(row) - 16), len(row)):
@@ -311,12 +324,15 @@ def _rest(cells: list[Cell], index: int) -> int:
     return index - start
 
 
-def _layout(update: LayoutUpdate) -> Iterator[tuple[int, int, Iterable[Segment]]]:
+def _layout(update: LayoutUpdate) -> Iterator[tuple[int, int, Strip]]:
     for y, line in enumerate(update.strips, update.region.y):
-        yield y, update.region.x, [segment for strip in line for segment in strip]
+        x = update.region.x
+        for strip in line:
+            yield y, x, strip
+            x += strip.cell_length
 
 
-def _chops(update: ChopsUpdate) -> Iterator[tuple[int, int, Iterable[Segment]]]:
+def _chops(update: ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
     for y, left, right in update.spans:
         for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
             if strip is None or x > right or end <= left:

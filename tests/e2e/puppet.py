@@ -23,7 +23,7 @@ from tests.ui.turmoil import CERTAIN, DOUBTFUL, Turmoil
 
 
 async def obey(pilot: Pilot[Any], address: str, turmoil: Turmoil) -> None:
-    """Do what is asked until the other side hangs up: ``act N``, ``paint``, ``settle``."""
+    """Do what is asked until the other side hangs up: ``act N``, ``refresh``, ``paint``, ``settle``."""
     app = pilot.app
     reader, writer = await asyncio.open_unix_connection(address)
     writer.write(f"{os.getpid()}\n".encode())
@@ -31,6 +31,8 @@ async def obey(pilot: Pilot[Any], address: str, turmoil: Turmoil) -> None:
         if line[0] == "act":
             for _ in range(int(line[1])):
                 await turmoil.act()
+        elif line[0] == "refresh":
+            app.screen.refresh()
         elif line[0] == "paint":
             assert isinstance(app, WarroomApp)
             app.painter.repaint()

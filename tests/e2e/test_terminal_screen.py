@@ -60,7 +60,7 @@ class Puppets:
 
     def tell(self, what: str, *which: int) -> None:
         """Let them do something, all at once, and wait until they have."""
-        lines = [self._lines[number] for number in which or (0, 1)]
+        lines = [self._lines[number] for number in which or range(2)]
         for line in lines:
             line.write(f"{what}\n")
         for line in lines:
@@ -139,6 +139,7 @@ def compared(puppets: Puppets, seed: int, acts: int, *, fresh: bool) -> None:
             puppets.stop_and_go(rng.choice([signal.SIGTSTP, signal.SIGSTOP]))
             puppets.tell("settle")
         if fresh:
+            puppets.tell("refresh", 0)  # Textual repaints no more than it must, and cuts characters there
             puppets.tell("paint", 1)
         assert puppets.differences() == [], f"after {done} acts, seed {seed}"
 

@@ -311,9 +311,12 @@ def test_the_whole_screen_is_painted_again_when_asked_for(console: Console, key:
         terminal.wait_for({"": "", "?": "HELP", "r": "Cancel (enter)", "a": "esc Close"}[key])
         terminal.wait_quiet(0.3)
         before = terminal.text().splitlines()[1:]
-        for ask in (lambda: terminal.send("\x0c"), lambda: terminal.kill(signal.SIGWINCH)):
+        for way in ("key", "signal"):
             terminal.screen.reset()
-            ask()
+            if way == "key":
+                terminal.send("\x0c")
+            else:
+                terminal.kill(signal.SIGWINCH)
             terminal.wait_for(lambda text: text.splitlines()[1:] == before)
         calm(terminal)
 
