@@ -63,6 +63,7 @@ class Connection:
         self.namespace = credentials.namespace
         self.writable = writable
         self._host = urlsplit(self.server).netloc
+        self._heard = time.monotonic()
         self._credentials = credentials
         self._clock = clock
         self._refreshing = asyncio.Lock()
@@ -75,6 +76,15 @@ class Connection:
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_BUFFER,
         )
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the server was last heard."""
+        return time.monotonic() - self._heard
+
+    def heard(self) -> None:
+        """Something came in from the server."""
+        self._heard = time.monotonic()
 
     async def get(
         self,
@@ -154,6 +164,7 @@ class Connection:
             content = bytearray()  # grows in place, where joining chunks takes twice the memory
             async for chunk in response.content.iter_any():
                 content += chunk
+                self.heard()
             if not 200 <= response.status < 300:
                 raise refusal(response.status, response.headers, content, f"{method} {path}")
             if "Content-Encoding" not in response.headers:
@@ -191,6 +202,7 @@ class Connection:
                     response = await self._send(method, path, params, data, headers, read_timeout)
         except (aiohttp.ClientError, OSError) as error:
             raise no_answer(error, self._host) from None
+        self.heard()
         async with response:
             try:
                 yield response

@@ -18,6 +18,7 @@ from console.sources.kubernetes.connection import Connection
 from console.sources.kubernetes.errors import KubeError
 from console.sources.kubernetes.kinds import KINDS, PODS, Kind, path
 from console.sources.kubernetes.metrics import MetricsPoll
+from console.sources.kubernetes.pulse import Pulse
 from console.sources.kubernetes.store import Store
 from console.sources.kubernetes.text import text
 from console.sources.kubernetes.watch import Pace, Recovery, Watcher
@@ -29,7 +30,7 @@ PUBLISH_SECONDS = 0.125
 TICK_SECONDS = 1.0
 """How often time alone is let change a verdict."""
 HEARTBEAT_SECONDS = 5.0
-"""How often a quiet but live source says so."""
+"""How often a live source says so; it is not known to be alive unless the server was heard lately."""
 
 Found = tuple[Health, SourceError | None]
 
@@ -58,6 +59,7 @@ class Following:
         self._store = Store(lambda: clock.now().timestamp())
         self._watchers: list[Watcher] = []
         self._wake = asyncio.Event()
+        self._pulse = Pulse(connection, self._pace.quiet, self._wake.set, self._renew)
         self._down_since: datetime | None = None
         self._version = ""
         self._note = ""
@@ -98,7 +100,12 @@ class Following:
             for one in others:
                 tasks.create_task(one.run())
             tasks.create_task(self._read_version())
+            tasks.create_task(self._pulse.run())
             tasks.create_task(self._measure(metrics, pods))
+
+    def _renew(self) -> None:
+        for watcher in self._watchers:
+            watcher.renew()
 
     async def _measure(self, metrics: MetricsPoll, pods: list[Watcher]) -> None:
         """Read usage once there is somebody whose it is."""
@@ -159,7 +166,8 @@ class Following:
                 self._publisher.publish(self._name, snapshot)
             health, error = self._health()
             saying = (health, error.reason if error else "")
-            if saying != said or loop.time() - reported >= HEARTBEAT_SECONDS:
+            due = loop.time() - reported >= HEARTBEAT_SECONDS > self._connection.silent
+            if saying != said or due:
                 said, reported = saying, loop.time()
                 self._report(health, error)
             await asyncio.sleep(PUBLISH_SECONDS)
@@ -188,6 +196,8 @@ class Following:
             return Health.DENIED, first or SourceError("the server serves none of the kinds that are read")
         if len(broken) == len(wanted):
             return broken[0][1].health, self._unreachable(broken[0][1])
+        if self._pulse.error is not None:
+            return Health.FAILED, self._unreachable(self._pulse.error)
         self._down_since = None
         if not all(watcher.listed or watcher.error is not None for watcher in wanted):
             return Health.CONNECTING, None  # what is not listed yet may be what is sick

@@ -27,13 +27,15 @@ class Pace(msgspec.Struct, frozen=True):
     """The times of a watch in seconds.
 
     A server sends a bookmark about once a minute, so silence for ``stall`` means that nobody is there; it
-    begins to answer a watch at once, so ``answer`` is how long that may take. ``watch`` bounds how long one
-    watch is asked for; ``refused`` is the pause after a 403 or a missing API. What cuts one watch cuts those
-    of all consoles, so each comes back within ``spread`` at a moment of its own.
+    begins to answer a watch at once, so ``answer`` is how long that may take. After ``quiet`` without a word
+    on any watch the server is asked whether it is there. ``watch`` bounds how long one watch is asked for;
+    ``refused`` is the pause after a 403 or a missing API. What cuts one watch cuts those of all consoles, so
+    each comes back within ``spread`` at a moment of its own.
     """
 
     watch: tuple[float, float] = (240.0, 300.0)
     stall: float = 90.0
+    quiet: float = 10.0
     answer: float = 15.0
     base: float = 0.5
     ceiling: float = 15.0
@@ -135,6 +137,12 @@ class Watcher:
         self._version: str | None = None
         self._opened: float | None = None
         self._heard = False
+        self._until: asyncio.Timeout | None = None
+
+    def renew(self) -> None:
+        """Open the watch anew from where it is: its connection may be dead without a sign."""
+        if self._until is not None:
+            self._until.reschedule(0)
 
     @property
     def live(self) -> bool:
@@ -149,7 +157,13 @@ class Watcher:
             try:
                 if self._version is None:
                     self._version = await self._list()
-                await self._watch(self._version)
+                try:
+                    async with asyncio.timeout(None) as self._until:
+                        await self._watch(self._version)
+                except TimeoutError:
+                    raise CutError(f"the watch of {self.kind.name} is opened anew") from None
+                finally:
+                    self._until = None
                 error: KubeError | None = None
             except StalledError as stalled:
                 error = None if self._heard else stalled
@@ -286,6 +300,7 @@ class Watcher:
             self._alive()
             async for chunk in chunks:
                 self._heard = True
+                self._connection.heard()
                 *lines, rest = (rest + chunk).split(b"\n")
                 if len(rest) > LINE_LIMIT:
                     raise msgspec.DecodeError(f"a watch event of more than {LINE_LIMIT} bytes")

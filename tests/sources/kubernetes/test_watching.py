@@ -213,6 +213,39 @@ def test_a_half_open_connection_is_noticed(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_server_that_hangs_is_told_from_a_quiet_one(tmp_path: Path) -> None:
+    async def main() -> None:
+        hangs = False
+
+        async def hang(request: web.Request) -> web.StreamResponse | None:
+            if hangs:
+                await asyncio.sleep(3600)
+            return status(403, "Forbidden", "no") if request.path == "/version" else None
+
+        async with fake_api() as api:
+            api.script = hang
+            api.put(PODS, pod("one"))
+            async with running(tmp_path, api, pace=replace(FAST, quiet=0.4)) as (_, board):
+                await board.synced()
+                await board.health(Health.OK)
+                await eventually(lambda: api.watches == 10)
+                asked = api.asked("/version", watch=False)
+                await eventually(lambda: api.asked("/version", watch=False) >= asked + 3)
+                assert board.status.health is Health.OK, (
+                    "nothing happens, and even a refusal is a sign of life"
+                )
+
+                hangs = api.frozen = True
+                api.put(PODS, pod("two"))  # which the watches that are open never tell
+                down = await board.health(Health.FAILED, "API unreachable since 18:00:00")
+                assert set(board.last.pods) == {"shop.one"} and "127.0.0.1" in down.reason
+                hangs = api.frozen = False
+                await board.health(Health.OK)
+                await board.until(lambda b: len(b.last.pods) == 2)
+
+    asyncio.run(main())
+
+
 def test_garbage_in_a_watch_is_an_error_and_a_new_list(tmp_path: Path) -> None:
     async def main() -> None:
         async with fake_api() as api:
