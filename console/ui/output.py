@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import curses
 import os
 import select
 import termios
@@ -331,10 +330,14 @@ def reopen(fd: int) -> int:
         return os.open("/dev/tty", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
 
 
-def erases_with_background(fd: int) -> bool:
+def erases_with_background() -> bool:
     """Whether the terminal of ``TERM`` erases cells with the background colour (terminfo: bce and ech)."""
     try:
-        curses.setupterm(os.environ.get("TERM") or "dumb", fd)
+        import curses
+    except ImportError:  # not every Python is built with it
+        return False
+    try:
+        curses.setupterm(os.environ.get("TERM") or "dumb", 2)
         return curses.tigetflag("bce") == 1 and (curses.tigetstr("ech") or b"").startswith(b"\x1b[%p1%dX")
     except curses.error:
         return False

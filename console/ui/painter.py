@@ -6,7 +6,6 @@ whole screen is compared with what the terminal has, and one frame brings it up 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +32,7 @@ class Painter:
         self._app = app
         self._say = say
         self.compares = compares
-        self._erases = erases_with_background(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+        self._erases = erases_with_background()
         self._output: Output | None = None
         self._wire: Wire | None = None
         self._owed = False
