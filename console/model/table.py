@@ -7,9 +7,9 @@ fifty entries, and two versions are compared by comparing shards by identity.
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
 from itertools import chain
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -20,14 +20,13 @@ _FULL = 64
 _MISSING: Any = object()
 
 
-class Table(Mapping[K, V]):
-    """An immutable mapping, in no particular order. Made by a ``TableBuilder``."""
+class _Sharded(Mapping[K, V]):
+    """What a table and its builder have in common: reading."""
 
     __slots__ = ("_shards", "_size")
 
-    def __init__(self, shards: tuple[dict[K, V], ...], size: int) -> None:
-        self._shards = shards
-        self._size = size
+    _shards: Sequence[dict[K, V]]
+    _size: int
 
     def __getitem__(self, key: K) -> V:
         return self._shards[hash(key) & (len(self._shards) - 1)][key]
@@ -40,9 +39,6 @@ class Table(Mapping[K, V]):
 
     def __len__(self) -> int:
         return self._size
-
-    def __repr__(self) -> str:
-        return f"Table({dict(self)!r})"
 
     @overload
     def get(self, key: K, /) -> V | None: ...
@@ -61,56 +57,53 @@ class Table(Mapping[K, V]):
         return _Items(self)
 
     @property
-    def shards(self) -> tuple[Mapping[K, V], ...]:
-        """What it is made of; an identical shard holds the same."""
+    def shards(self) -> Sequence[Mapping[K, V]]:
+        """What it is made of; an identical shard of another version holds the same."""
         return self._shards
 
 
 class _Values(ValuesView[V]):
     """The base class would look up each key anew."""
 
-    _mapping: Table[Any, V]
+    _mapping: _Sharded[Any, V]
 
     def __iter__(self) -> Iterator[V]:
         return chain.from_iterable(shard.values() for shard in self._mapping.shards)
 
 
 class _Items(ItemsView[K, V]):
-    _mapping: Table[K, V]
+    _mapping: _Sharded[K, V]
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
         return chain.from_iterable(shard.items() for shard in self._mapping.shards)
 
 
-class TableBuilder(Mapping[K, V]):
+class Table(_Sharded[K, V]):
+    """An immutable mapping, in no particular order. Made by a ``TableBuilder``."""
+
+    __slots__ = ()
+
+    def __init__(self, shards: tuple[dict[K, V], ...], size: int) -> None:
+        self._shards = shards
+        self._size = size
+
+    def __repr__(self) -> str:
+        return f"Table({dict(self)!r})"
+
+
+class TableBuilder(_Sharded[K, V]):
     """A table that changes. ``freeze`` gives its state as a ``Table``, which later changes leave alone."""
 
+    __slots__ = ("_frozen", "_own")
+
+    _shards: list[dict[K, V]]
+
     def __init__(self) -> None:
-        self._shards: list[dict[K, V]] = [{}]
+        self._shards = [{}]
         self._own = {0}
         """The shards that no table shares."""
         self._size = 0
         self._frozen: Table[K, V] | None = None
-
-    def __getitem__(self, key: K) -> V:
-        return self._shards[hash(key) & (len(self._shards) - 1)][key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._shards[hash(key) & (len(self._shards) - 1)]
-
-    def __iter__(self) -> Iterator[K]:
-        return chain.from_iterable(self._shards)
-
-    def __len__(self) -> int:
-        return self._size
-
-    @overload
-    def get(self, key: K, /) -> V | None: ...
-    @overload
-    def get(self, key: K, /, default: V | D) -> V | D: ...
-    def get(self, key: K, /, default: Any = None) -> Any:
-        """The value of a key, or ``default``."""
-        return self._shards[hash(key) & (len(self._shards) - 1)].get(key, default)
 
     def put(self, key: K, value: V) -> None:
         """Add or replace an entry."""
@@ -156,7 +149,8 @@ def changed(before: Mapping[K, V], after: Mapping[K, V]) -> Iterator[K]:
     """The keys whose value is another object, or which only one of the two has, in no particular order."""
     if before is after:
         return
-    old, new = _shards(before), _shards(after)
+    old: Sequence[Mapping[K, V]] = before.shards if isinstance(before, Table) else (before,)
+    new: Sequence[Mapping[K, V]] = after.shards if isinstance(after, Table) else (after,)
     if len(old) != len(new):
         old, new = (before,), (after,)
     for one, other in zip(old, new, strict=True):
@@ -168,7 +162,3 @@ def changed(before: Mapping[K, V], after: Mapping[K, V]) -> Iterator[K]:
         for key in one:
             if key not in other:
                 yield key
-
-
-def _shards(table: Mapping[K, V]) -> tuple[Mapping[K, V], ...]:
-    return cast("Table[K, V]", table).shards if isinstance(table, Table) else (table,)

@@ -28,8 +28,8 @@ def test_it_is_a_mapping_like_any_other() -> None:
             plain[key] = turn
         if turn % 500 == 0:
             table = builder.freeze()
-            assert dict(table) == dict(table.items()) == dict(builder) == plain
-            assert sorted(table.values()) == sorted(plain.values())
+            assert dict(table) == dict(table.items()) == dict(builder) == dict(builder.items()) == plain
+            assert sorted(table.values()) == sorted(builder.values()) == sorted(plain.values())
             assert len(table) == len(builder) == len(plain) == len(list(table))
     table = builder.freeze()
     assert table == plain and len(table.shards) > 1
