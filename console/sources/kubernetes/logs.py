@@ -11,7 +11,7 @@ from console.model.logs import LogLine, LogRequest
 from console.model.redact import redact
 from console.model.text import clean
 from console.sources.kubernetes import wire
-from console.sources.kubernetes.connection import Connection
+from console.sources.kubernetes.connection import PATIENCE, Connection
 from console.sources.kubernetes.errors import KubeError, StalledError, garbled
 from console.sources.kubernetes.kinds import path
 from console.sources.kubernetes.loglines import TEXT_LIMIT, LineSplitter, Stamps
@@ -146,7 +146,7 @@ class _PodLogs:
 
     async def _describe(self) -> wire.Pod:
         try:
-            return _POD.decode(await self._connection.get(self._path))
+            return _POD.decode(await self._connection.get(self._path, patience=PATIENCE))
         except msgspec.MsgspecError as error:
             raise garbled(f"pod {self._pod}", error) from None
 
@@ -164,7 +164,8 @@ class _PodLogs:
             attempt = 0 if stamps.seen > before else attempt + 1
             if not await self._goes_on(name, ended):
                 return
-            await asyncio.sleep(RETRY[min(attempt, len(RETRY) - 1)])
+            asked = ended.retry_after if ended is not None else None
+            await asyncio.sleep(max(RETRY[min(attempt, len(RETRY) - 1)], asked or 0.0))
 
     async def _stream(self, name: str, stamps: Stamps) -> None:
         request = self._request
@@ -217,7 +218,7 @@ class _PodLogs:
             return follow
         if error is not None and error.status:
             await self._notice(name, error.reason)
-            return follow and error.status == 429
+            return follow and (error.status == 429 or error.retry_after is not None)
         if error is not None:
             if not isinstance(error, StalledError):
                 await self._notice(name, f"{error.reason}; reading on from there")

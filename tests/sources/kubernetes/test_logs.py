@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from console.drill.cluster import Behaviour, Cluster, Container
+from console.drill.cluster import Behaviour, Cluster, Container, Match
 from console.drill.cluster import LogLine as Written
 from console.model.logs import LogLine, LogRequest
 from console.sources.kubernetes.connection import Connection
@@ -172,6 +172,23 @@ def test_a_container_that_has_not_started_is_waited_for(tmp_path: Path) -> None:
             cluster.settle()
             await reader.until("app 1")
             assert len(reader.notices) == 1
+
+    asyncio.run(main())
+
+
+def test_a_busy_server_is_asked_again_when_it_wants_to_be(tmp_path: Path) -> None:
+    async def main() -> None:
+        cluster = make_cluster(Sidecar())
+        cluster.create(workload(replicas=1), "production")
+        cluster.settle()
+        (name,) = names(cluster)
+        async with served(cluster) as server, talking(server, tmp_path) as connection:
+            server.faults.fail(503, Match(path=f"/{name}$"), times=2, retry_after=0)
+            busy = server.faults.fail(503, Match(path="/log$"), times=1, retry_after=1)
+            async with reading(connection, request(name)) as reader:
+                await reader.until("it asks to wait 1 s", notice=True)
+                await reader.until("app 1")
+            assert busy.hits == 1
 
     asyncio.run(main())
 
