@@ -89,8 +89,8 @@ def honest(
             bad = sick is not None and sick(reading.value)
             return (show(reading.value), "bad" if bad else "text")
         case State.STALE:
-            old = age(now - reading.at) if reading.at is not None else "?"
-            return (f"stale {old}", "warn")
+            old = f" {age(now - reading.at)}" if reading.at is not None else ""
+            return (f"stale{old}", "warn")
         case State.NO_TRAFFIC:
             return ("no traffic", "faint")
         case State.DENIED:

@@ -11,7 +11,7 @@ from console.model.source import Health
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
 from tests.ui.mitigator import FakeMitigator
-from tests.ui.scene import everything
+from tests.ui.scene import everything, redis, snapshot, workload
 
 Same = Callable[[str, list[str]], None]
 
@@ -186,5 +186,32 @@ def test_the_advice_in_an_empty_pane_is_read_to_its_end() -> None:
         pane = ui.main.panes["database"]
         assert pane.size.width < len(advice)
         assert "it hangs or" in ui.text() and "its load" in ui.text()
+
+    drive(engine, script)
+
+
+def test_the_reason_comes_before_the_count_where_there_is_little_room() -> None:
+    engine = FakeEngine()
+    why = "4 of 4 pods: app: CrashLoopBackOff after OOMKilled"
+    sick = workload("storefront", sick=True, severity=99, why=why)
+    engine.health("kubernetes:prod")
+    engine.board.publish("kubernetes:prod", snapshot([sick], []))
+
+    async def script(ui: Ui) -> None:
+        assert "CrashLoop" in ui.line("storefront") and "of 4 pods" not in ui.line("storefront")
+        assert why in ui.text(), "in full on the message line"
+
+    drive(engine, script)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_is_wrong_with_a_redis_is_never_cut_off(several: bool) -> None:
+    engine = FakeEngine()
+    for name in ("a", "b") if several else ("a",):
+        engine.health(f"redis:{name}")
+        engine.board.publish(f"redis:{name}", redis(oom_errors=12.0, rdb_ok=False, replicas=2))
+
+    async def script(ui: Ui) -> None:
+        assert ui.text().count("last RDB save failed  12 OOM errors/s") == (2 if several else 1)
 
     drive(engine, script)

@@ -47,12 +47,12 @@ class Column(msgspec.Struct, frozen=True):
 def outlived(reading: Reading, up: Reading, settings: PrometheusSettings) -> Reading:
     """A cell of a service whose targets are all down: a rate outlives them by its window.
 
-    The number is kept for the screen, but it is the past: STALE, never OK.
+    The number is kept for the screen, but it is the past: STALE, never OK, and nobody knows how old.
     """
     if not reading.ok or not up.ok or up.value != 0:
         return reading
     reason = f"targets are down; this is left over from the last {duration(settings.window)}"
-    return msgspec.structs.replace(reading, state=State.STALE, reason=reason)
+    return msgspec.structs.replace(reading, state=State.STALE, at=None, reason=reason)
 
 
 def history(points: Sequence[tuple[float, float]], end: float, step: float, span: float) -> tuple[Point, ...]:

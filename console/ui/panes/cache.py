@@ -84,6 +84,8 @@ class CachePane(Pane):
     def _depth_cell(self, row: Queue | SlowCommand) -> Spans:
         if isinstance(row, SlowCommand):
             return (("", "text"),)
+        if row.type == "none":  # the server answers, and there is no such key: not the same as empty
+            return (("absent", "warn"),)
         return (honest(row.depth, count, self.now),)
 
     def _took_cell(self, row: Queue | SlowCommand) -> Spans:
@@ -102,7 +104,9 @@ class CachePane(Pane):
         lines: list[Spans] = []
         several = len(self._shots) > 1
         for source, shot in self._shots.items():
-            lines.extend(self._server_lines(source, shot)[: 2 if several else 3])
+            memory, flow, rest = self._server_lines(source, shot)
+            second = rest if self._faults(shot) else flow  # there is no room for both of every server
+            lines += [memory, second] if several else [memory, flow, rest]
         self.facts.fit(lines, at_most=6, greyed=self.is_old())
 
     def _server_lines(self, source: str, shot: RedisSnapshot) -> list[Spans]:
@@ -136,13 +140,14 @@ class CachePane(Pane):
         ]
         if shot.blocked:
             flow += [("  blocked ", "faint"), (str(shot.blocked), "text")]
-        rest: list[Span] = [(" keys ", "faint"), (count(shot.keys), "dim"), (f"  {shot.role}", "faint")]
+        rest: list[Span] = self._faults(shot)  # first, so that no narrow pane cuts them
+        rest += [(f"{' ' if rest else ''} keys ", "faint"), (count(shot.keys), "dim")]
+        rest.append((f"  {shot.role}", "faint"))
         if shot.replicas:
             rest.append((f" with {shot.replicas} replica{'s' if shot.replicas > 1 else ''}", "faint"))
         if shot.fragmentation is not None:
             role = "warn" if shot.fragmentation > 1.5 else "dim"
             rest += [("  frag ", "faint"), (f"{shot.fragmentation:.1f}", role)]
-        rest += self._faults(shot)
         return [tuple(memory), tuple(flow), tuple(rest)]
 
     def _faults(self, shot: RedisSnapshot) -> list[Span]:
@@ -153,7 +158,7 @@ class CachePane(Pane):
             (bool(shot.rejected), f"{count(shot.rejected)} clients/s rejected"),
             (bool(shot.oom_errors), f"{count(shot.oom_errors)} OOM errors/s"),
         )
-        return [(f"  {text}", "bad") for true, text in faults if true]
+        return [(f" {text} ", "bad") for true, text in faults if true]
 
     def summary(self) -> Spans:
         """How many servers are out of order."""

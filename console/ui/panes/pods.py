@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, ClassVar
@@ -18,6 +19,8 @@ from console.ui.panes.podrows import PodRows, Rank, Row
 from console.ui.widgets.table import Column
 
 _KINDS = {"Deployment": "", "StatefulSet": "sts", "DaemonSet": "ds", "Job": "job", "CronJob": "cron"}
+
+_PREAMBLE = re.compile(r"^[0-9]+ of [0-9]+ pods: ")
 
 _FULL_NAMES = 110
 """Cells from which a pod under its workload shows its whole name."""
@@ -182,7 +185,12 @@ class PodsPane(Pane):
 
     def _why_cell(self, row: Workload | Pod) -> Spans:
         if row.why:
-            return ((row.why, "bad" if row.sick else "dim"),)
+            why = row.why
+            if self.size.width < _FULL_NAMES:  # READY has the count, and the row itself the usual container
+                why = _PREAMBLE.sub("", why)
+                name = next((c.name for c in row.containers if why.startswith(f"{c.name}: ")), None)
+                why = why if name is None else why[len(name) + 2 :]
+            return ((why, "bad" if row.sick else "dim"),)
         if isinstance(row, Pod):
             return ((row.reason, "dim"),)
         if _moving(row):

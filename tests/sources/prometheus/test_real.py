@@ -106,6 +106,7 @@ def test_a_dead_target_beats_the_rate_that_outlives_it(monitoring: Monitoring) -
     assert doomed.rate.state is State.STALE
     assert doomed.rate.value is not None and doomed.rate.value > 1
     assert doomed.error_ratio.state is State.STALE
+    assert doomed.error_ratio.at is None, "nobody knows how old it is"
     assert doomed.rate.reason == "targets are down; this is left over from the last 30s"
 
     eventually(lambda: monitoring.value('sum(rate(http_requests_total{job="doomed"}[5s]))') is None, "gone")
