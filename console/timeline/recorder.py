@@ -24,6 +24,10 @@ from console.timeline.tidy import tidy_data, tidy_text
 from console.timeline.ulid import new_ulid
 
 
+_ANSWERED: frozenset[Kind] = frozenset(("action.intent", "ledger.opened"))
+"""Kinds of entries that later ones refer to, maybe after another incident was declared."""
+
+
 class Health(msgspec.Struct, frozen=True):
     """The light of the timeline: ok, degraded (only the spool takes entries), failed (nothing does)."""
 
@@ -55,7 +59,8 @@ class Recorder:
         self._health = Health()
         self._files: dict[Path, TimelineFile] = {}
         self._introduced: set[str | None] = set()
-        self._homes: dict[str, str | None] = {}  # id of an entry -> the incident whose timeline holds it
+        # Id of an entry that others will refer to -> the incident whose timeline holds it.
+        self._homes: dict[str, str | None] = {}
         self._held: list[Entry] = []
         self._last_id = ""
 
@@ -224,7 +229,8 @@ class Recorder:
             self._health = Health()
         except TimelineError as error:
             entry = self._write_spool(draft, error)
-        self._homes[entry.id] = entry.incident
+        if entry.kind in _ANSWERED:
+            self._homes[entry.id] = entry.incident
         self._introduced.add(entry.incident)
         return entry
 
