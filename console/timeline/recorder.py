@@ -23,7 +23,6 @@ from console.timeline.spool import bring_home
 from console.timeline.tidy import tidy_data, tidy_text
 from console.timeline.ulid import new_ulid
 
-
 _ANSWERED: frozenset[Kind] = frozenset(("action.intent", "ledger.opened"))
 """Kinds of entries that later ones refer to, maybe after another incident was declared."""
 
