@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -36,6 +37,8 @@ class _PodMetrics(Wire):
     containers: list[_Container] | None = None
 
 
+TROUBLED = 10
+"""Namespaces with something wrong whose usage is read every ``INTERVAL`` however large the cluster is."""
 TURN = 0.01
 """Seconds between two steps of taking them in, so that tens of thousands hold up neither keys nor watches."""
 
@@ -75,7 +78,7 @@ class MetricsPoll:
         failures = 0
         while True:
             try:
-                told = await self._read()
+                told = await self._read(self._namespaces)
             except KubeError as error:
                 failures += 1
                 absent = error.status in (403, 404)
@@ -91,14 +94,25 @@ class MetricsPoll:
                 self.error = None
                 self._store.metrics = self._store.touched = True
                 self._changed()
-                pause = max(INTERVAL, told / PODS_A_SECOND)
-                await asyncio.sleep(pause * (0.9 + self._rng.random() / 5))
+                await self._rest(max(INTERVAL, told / PODS_A_SECOND))
 
-    async def _read(self) -> int:
-        """Read what all pods use into the store, in steps; returns how many it is known of."""
+    async def _rest(self, pause: float) -> None:
+        """Let time pass until the next reading of everything; where something is wrong, read as ever."""
+        rounds = max(1, round(pause / INTERVAL))
+        for number in range(1, rounds + 1):
+            await asyncio.sleep(pause / rounds * (0.9 + self._rng.random() / 5))
+            if number < rounds:
+                with contextlib.suppress(KubeError):  # the next reading of everything tells
+                    await self._read(self._store.troubled()[:TROUBLED])
+
+    async def _read(self, namespaces: Sequence[str | None]) -> int:
+        """Read what all pods of some namespaces use into the store, in steps; returns of how many it is
+        known."""
         told = 0
         names = self._store.names()
-        for namespace in self._namespaces:
+        if None not in namespaces:
+            names = {place: names.get(place, {}) for place in namespaces if place is not None}
+        for namespace in namespaces:
             body = await self._connection.get(path(ROOT, "pods", namespace))
             try:
                 items = _PAGE.decode(body).items or []

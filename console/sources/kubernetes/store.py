@@ -234,6 +234,14 @@ class Store:
         if pod.cpu != cpu or pod.memory != memory:
             self._swap_pod(replace(pod, cpu=cpu, memory=memory))
 
+    def troubled(self) -> list[str]:
+        """The namespaces in which something is sick, or runs and is not measured yet; the worst first."""
+        worst: dict[str, int] = {}
+        for row in self._rows.workloads.values():
+            if row.sick or (row.ready and row.cpu is None and row.kind != "Job"):
+                worst[row.namespace] = max(row.severity, worst.get(row.namespace, 0))
+        return sorted(worst, key=lambda name: (-worst[name], name))
+
     def names(self) -> dict[str, dict[str, str]]:
         """The uids of the pods there are, by namespace and name."""
         found: dict[str, dict[str, str]] = {}

@@ -371,3 +371,30 @@ def test_a_tunnel_is_asked_for_compressed_bodies_from_the_second_page_on(tmp_pat
             assert [one["Accept-Encoding"] for one in api.headers] == ["identity", "gzip"]
 
     asyncio.run(main())
+
+
+# Usage
+
+
+def test_usage_of_a_large_cluster_is_read_often_only_where_something_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("INTERVAL", 0.05), ("PODS_A_SECOND", 200.0)):
+        monkeypatch.setattr(f"console.sources.kubernetes.metrics.{name}", value)
+
+    async def main() -> None:
+        cluster = make_cluster()
+        cluster.populate(200, namespaces=4)
+        cluster.create(workload(image="registry.example/missing:v1"), "production")
+        cluster.settle()
+        async with served(cluster) as server, watching(server, tmp_path) as (_, board):
+            await board.synced()
+            await eventually(lambda: len(lists(server, METRICS)) >= 2)
+            await board.until(lambda b: sum(pod.cpu is not None for pod in b.last.pods.values()) == 200)
+            asked = [one.path for one in server.requests if "metrics.k8s.io" in one.path]
+            part = METRICS.replace("/pods", "/namespaces/production/pods")
+            assert set(asked) == {METRICS, part}
+            assert asked[0] == METRICS
+            assert asked.count(part) > 5 * (asked.count(METRICS) - 1)
+
+    asyncio.run(main())
