@@ -34,6 +34,8 @@ def test_the_intent_is_on_the_disk_before_anything_is_done(tmp_path: Path) -> No
         assert intent["data"]["reason"] == "too slow"
         assert intent["data"]["command"] == "kubectl scale"
         assert intent["data"]["plan"]["target"]["uid"] == "uid-1"
+        assert intent["data"]["target"]["kind"] == plan.target.kind
+        assert intent["data"]["target"]["name"] == plan.target.name
         assert intent["data"]["audit_id"]
         assert desk.kinds() == ["action.intent", "action.result", "action.verdict"]
         assert {entry.ref for entry in desk.recorder.entries()[1:]} == {intent["id"]}

@@ -45,7 +45,9 @@ class FakeTimeline:
         self.incident: FakeIncident | None = None
         self.open_intents: tuple[Entry, ...] = ()
 
-    def add(self, kind: Any, text: str, *, at: float = NOW, user: str = "ana", **data: Any) -> Entry:
+    def add(
+        self, kind: Any, text: str, *, at: float = NOW, user: str = "ana", ref: str | None = None, **data: Any
+    ) -> Entry:
         moment = format_time(datetime.fromtimestamp(at, UTC))
         number = len(self.entries) + 1
         entry = Entry(
@@ -61,6 +63,7 @@ class FakeTimeline:
             source="operator",
             text=text,
             data=data,
+            ref=ref,
             prev="",
             hash="",
         )

@@ -422,13 +422,14 @@ def timeline(engine: FakeEngine) -> None:
         "deployment/checkout: revision 42, image 1.5.0",
         at=NOW - 420,
         user="argocd",
-        target="deployment/checkout",
+        workload="deployment/checkout",
     )
     add("signal", "error-ratio-high(checkout) 8.1 % > 5 %", at=NOW - 380, user="console")
     add("incident.declared", "SEV1 Checkout fails", at=NOW - 300)
     add("note", "Customers report failed payments", at=NOW - 250)
-    add("action.intent", "k8s.restart deployment/checkout", at=NOW - 120)
-    add("action.result", "k8s.restart deployment/checkout done", at=NOW - 100, target="deployment/checkout")
+    target = {"kind": "deployment", "name": "checkout"}
+    intent = add("action.intent", "k8s.restart deployment/checkout", at=NOW - 120, target=target)
+    add("action.result", "k8s.restart deployment/checkout done", at=NOW - 100, ref=intent.id)
     add("action.verdict", "no change: errors 27 % before, 28 % after", at=NOW - 60)
     add("comms.failed", "status page: timeout after 5 s", at=NOW - 30)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual.events import Resize
@@ -111,10 +111,21 @@ class ErrorsPane(Pane):
                 name = names.get(revision.workload.lower())
                 if name is not None:
                     marks[name].append(Mark(revision.created, "change"))
+        intents: dict[str, str] = {}
         for entry in self.engine.timeline.entries[-_RECENT:]:
-            if entry.kind not in ("change", "action.result"):
-                continue
-            name = names.get(str(entry.data.get("target", "")).lower())
+            match entry.kind:
+                case "change":
+                    subject = str(entry.data.get("workload", ""))
+                case "action.intent":
+                    target = entry.data.get("target")
+                    if isinstance(target, Mapping):
+                        intents[entry.id] = f"{target.get('kind')}/{target.get('name')}"
+                    continue
+                case "action.result":
+                    subject = intents.get(entry.ref or "", "")
+                case _:
+                    continue
+            name = names.get(subject.lower())
             at = moment(entry.occurred_at)
             if name is not None and at is not None:
                 marks[name].append(Mark(at, "change" if entry.kind == "change" else "action"))
