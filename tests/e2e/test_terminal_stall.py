@@ -18,7 +18,7 @@ import pytest
 
 from tests.e2e.answering import REQUEST, Answering
 from tests.e2e.small import Desk, SmallCluster, calm, eventually, followed, row
-from tests.e2e.tmux import ROOT
+from tests.e2e.tmux import ROOT, TMUX, Tmux, environment
 
 SECONDS = float(os.environ.get("WARROOM_STALL", "0")) or 4.0
 CHANGES = 100_000
@@ -98,10 +98,11 @@ class Console:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def program(self, *, plain: bool = False, extra: str = "") -> str:
+        return PROGRAM.format(folder=str(self.folder), plain=plain, extra=extra, warm=WARM, changes=CHANGES)
+
     def start(self, *, plain: bool = False, extra: str = "", **options: Any) -> Answering:
-        program = PROGRAM.format(
-            folder=str(self.folder), plain=plain, extra=extra, warm=WARM, changes=CHANGES
-        )
+        program = self.program(plain=plain, extra=extra)
         terminal = Answering([sys.executable, "-c", program], cwd=ROOT, **options)
         terminal.wait_for("auth-service", 30)
         terminal.wait_quiet(0.2)
@@ -300,6 +301,49 @@ def test_suspended_and_resumed(console: Console, number: signal.Signals) -> None
         eventually(lambda: terminal.output.endswith(b"\x1b[?1004l"), "the terminal is left")
         assert terminal.modes() != raw
         assert terminal.output.count(b"\x1b[<u") == terminal.output.count(b"\x1b[>25u")
+
+
+@pytest.mark.skipif(TMUX is None, reason="tmux is not installed")
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
+def test_a_shell_stops_it_lets_it_wait_and_brings_it_back(console: Console, number: signal.Signals) -> None:
+    """Stopped, let go on in the background where it stops again, and brought to the front by a real shell."""
+    file = console.folder / "program.py"
+    file.write_text(f"import os; open({str(console.folder / 'pid')!r}, 'w').write(str(os.getpid()))\n")
+    with file.open("a") as more:
+        more.write(console.program())
+
+    def shown(text: str) -> None:
+        eventually(lambda: text in tmux.text("shell"), f"{text!r} on the screen")
+
+    def state() -> str:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+    with Tmux(console.folder) as tmux:
+        setting = {**environment(), "TERM": "tmux-256color", "PS1": "shell> ", "PYTHONPATH": str(ROOT)}
+        tmux.start("shell", ["bash", "--norc", "-i"], setting, 120, 40)
+        shown("shell>")
+        tmux.keys("shell", f"{sys.executable} {file}", "Enter")
+        shown("SUGGESTIONS")
+        pid = int((console.folder / "pid").read_text())
+        os.kill(pid, number)
+        eventually(lambda: state() == "T", "it is stopped")
+        shown("Stopped")
+        tmux.keys("shell", "bg", "Enter")
+        tmux.keys("shell", "echo back$((1+1))ground", "Enter")
+        shown("back2ground")
+        eventually(lambda: state() == "T", "it is stopped again")
+        tmux.keys("shell", "fg", "Enter")
+        eventually(lambda: "shell>" not in tmux.text("shell"), "the screen is its own again")
+        shown("auth-service")
+        tmux.keys("shell", "?")
+        shown("HELP")
+        tmux.keys("shell", "Escape")
+        shown("SUGGESTIONS")
+        tmux.keys("shell", "C-q")
+        shown("shell>")
+        tmux.keys("shell", "echo and$((1+1))typed", "Enter")
+        shown("and2typed")
+        assert "shell> echo and$" in tmux.text("shell"), "nothing else was typed into the shell"
 
 
 @pytest.mark.parametrize("key", ["", "?", "r", "a"], ids=["panes", "help", "question", "form"])

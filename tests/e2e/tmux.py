@@ -70,6 +70,10 @@ class Tmux:
             self._run(server, "set", "-t", name, "window-size", "manual")
             self._run(server, "resize-window", "-t", name, *size)
 
+    def keys(self, name: str, *keys: str) -> None:
+        """Type keys, by their names in tmux or as text."""
+        self._run(0, "send-keys", "-t", name, *keys)
+
     def resize(self, name: str, columns: int, rows: int) -> None:
         """Give a session's window another size."""
         self._run(1, "resize-window", "-t", name, "-x", str(columns), "-y", str(rows))
