@@ -132,8 +132,6 @@ async def check(settings: HttpSettings, session: aiohttp.ClientSession, clock: C
     except TimeoutError:
         got = f", only the status {status}" if status is not None else ""
         state, reason = "down", f"no complete answer within {settings.timeout:g} s{got}"
-    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
-        state, reason = "down", "this is no address to ask; write http://… or https://…"
     except (aiohttp.ClientError, OSError) as error:
         state, reason = "down", describe_failure(error)
     return HttpCheck(

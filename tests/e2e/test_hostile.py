@@ -308,7 +308,8 @@ def test_evidence_and_timeline(scene: Scene) -> None:
     assert desk.run("timeline", "add", HOSTILE.replace("\x00", ""), f"token={SECRETS[1]}").returncode == 0
     files = [path for path in desk.folder.rglob("*") if path.is_file() and path.name != "warroom.toml"]
     logs = [path for path in files if path.suffix == ".log"]
-    assert any(b"level=error evil" in path.read_bytes() for path in logs)
+    assert any(b"end of the story" in path.read_bytes() for path in logs), "what happened last is kept"
+    assert any(b"[cut by warroom:" in path.read_bytes() for path in logs), "and that the rest is cut is said"
     assert any(b"GREETING" in path.read_bytes() for path in files)
     for path in files:
         if "kubeconfig" not in path.name:

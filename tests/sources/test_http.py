@@ -128,14 +128,6 @@ def test_a_peer_that_does_not_speak_http_is_down(sent: bytes, reason: str) -> No
     assert "\n" not in found.reason
 
 
-@pytest.mark.parametrize(
-    "url", ["foo", "http://", "http://[::1", "http://127.0.0.1:99999/", "ftp://127.0.0.1/"]
-)
-def test_what_is_no_address_is_down_with_a_reason(url: str) -> None:
-    found = ask_url(url)
-    assert (found.state, found.reason) == ("down", "this is no address to ask; write http://… or https://…")
-
-
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_the_session_sends_nothing_but_reads(method: str) -> None:
     async def send(url: str) -> None:

@@ -182,9 +182,7 @@ def test_a_missing_database_and_a_closed_port_are_sentences(server: RedisServer)
     assert SECRET not in error.reason
 
 
-@pytest.mark.parametrize(
-    "url", [f"redis://u:{SECRET}@host:port{SECRET}/0", f"nonsense:{SECRET}", f"redis://[{SECRET}"]
-)
+@pytest.mark.parametrize("url", [f"redis://u:{SECRET}@host:port{SECRET}/0", f"redis://[{SECRET}"])
 def test_an_unreadable_url_is_never_quoted(url: str) -> None:
     error = failure(url)
     assert error.reason == "the URL cannot be read"
