@@ -22,6 +22,10 @@ class Look(NamedTuple):
     attributes: frozenset[str] = frozenset()
 
 
+Cells = list[list[tuple[str, Look]]]
+"""Lines of characters, each with how it looks."""
+
+
 class Tmux:
     """Sessions of one window each. A context manager that ends the servers with all in them.
 
@@ -78,7 +82,7 @@ class Tmux:
         """Give a session's window another size."""
         self._run(1, "resize-window", "-t", name, "-x", str(columns), "-y", str(rows))
 
-    def cells(self, name: str, *, client: bool = True) -> list[list[tuple[str, Look]]]:
+    def cells(self, name: str, *, client: bool = True) -> Cells:
         """Every character on the screen with how it looks; a blank only with what is seen of it."""
         screen = self._run(int(client), "capture-pane", "-p", "-e", "-N", "-t", name)
         return [_line(line) for line in _with_looks(screen)]
@@ -98,9 +102,9 @@ def environment() -> dict[str, str]:
     return dict.fromkeys([*names, "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "WARROOM_PLAIN_OUTPUT"], "")
 
 
-def _with_looks(text: str) -> list[list[tuple[str, Look]]]:
+def _with_looks(text: str) -> Cells:
     look = Look()
-    lines: list[list[tuple[str, Look]]] = []
+    lines: Cells = []
     for line in text.split("\n"):
         found: list[tuple[str, Look]] = []
         for codes, character in re.findall(r"\x1b\[([\d;:]*)m|(.)", line):
