@@ -149,15 +149,17 @@ class World:
             self._postgres = await open_postgres(self.settings, self.clock)
         return self._postgres
 
-    def save_evidence(self, name: str, data: bytes, *, limit: int = EVIDENCE_LIMIT, before: int = 0) -> None:
+    def save_evidence(
+        self, name: str, data: bytes, *, limit: int = EVIDENCE_LIMIT, before: int = 0, inside: bool = False
+    ) -> None:
         """Write one file, redacted and with its SHA-256 in ``SHA256SUMS`` beside it.
 
         What happened last tells most, so the last ``limit`` bytes are kept, under a line that says how many
-        were cut; ``before`` is how many the caller has cut in front of ``data``. Nothing is ever
-        overwritten: a second file of the same name gets a number. Raises OSError, unless there is a spare
-        folder: what that does not take either is missing.
+        were cut; ``before`` is how many the caller has cut in front of ``data``, ``inside`` whether in the
+        middle of a line. Nothing is ever overwritten: a second file of the same name gets a number. Raises
+        OSError, unless there is a spare folder: what that does not take either is missing.
         """
-        content = _end(data, limit, before)
+        content = _end(data, limit, before, inside=inside)
         name = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip(".")[:120] or "evidence"
         try:
             self.saved.append(_write(self._evidence_dir, name, content))
@@ -178,15 +180,17 @@ class World:
         self._kubernetes = self._postgres = None
 
 
-def _end(data: bytes, limit: int, before: int) -> bytes:
+def _end(data: bytes, limit: int, before: int, *, inside: bool) -> bytes:
     """The end of ``data``, cleaned and redacted, under a line that says how much is missing."""
     kept = data[-(limit + SECRET_REACH) :]
     before += len(data) - len(kept)
+    inside = inside or len(data) > len(kept)
     content = redact(clean_lines(kept, limit + SECRET_REACH)).encode()
-    # Behind a cut the first bytes may be a secret without its name, so they go in any case.
-    surplus = max(len(content) - limit, SECRET_REACH if before else 0)
-    if surplus <= 0:
+    # In the middle of a line the first bytes may be a secret without its name, so they go in any case.
+    surplus = max(len(content) - limit, SECRET_REACH if inside else 0)
+    if surplus <= 0 and not before:
         return content
+    surplus = max(surplus, 0)
     head = f"[cut by warroom: at least {before + surplus} bytes before this]\n"
     return head.encode() + content[surplus:].decode("utf-8", "ignore").encode()
 

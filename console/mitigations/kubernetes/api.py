@@ -81,13 +81,14 @@ class Answer(msgspec.Struct, frozen=True):
 class Tail(msgspec.Struct, frozen=True):
     """The end of a long answer, of which ``total`` bytes in ``lines`` lines were read.
 
-    ``ended`` is False when reading stopped before its end.
+    ``ended`` is False when reading stopped before its end, ``inside`` says that ``data`` may begin in a line.
     """
 
     data: bytes
     total: int
     lines: int
     ended: bool
+    inside: bool
 
 
 class LostAnswerError(Exception):
@@ -164,7 +165,7 @@ class Api:
                 raise
             if not total:
                 raise LostAnswerError(error.reason) from None
-        return Tail(b"".join(chunks)[-keep:], total, lines, ended)
+        return Tail(b"".join(chunks)[-keep:], total, lines, ended, inside=total > keep)
 
     async def write(self, request: Request, *, dry_run: bool) -> Answer:
         """Send a write, or ask the server what it would do. Raises KubeError, or LostAnswerError."""

@@ -23,6 +23,7 @@ LOG_BYTES = 1_000_000
 """Bytes of a log that are kept: its last ones."""
 READ_BYTES = 4_000_000
 """A log whose last LOG_LINES are more than this, or too slow, is asked for again with fewer lines."""
+FEWEST_LINES = 100
 FAR_BYTES = 32_000_000
 """How far even that log is read, to get to the end of a very long line."""
 DEADLINE = 25.0
@@ -104,6 +105,7 @@ async def _logs(world: World, api: Api, pod: Object) -> list[str]:
                 tail.data,
                 limit=LOG_BYTES,
                 before=tail.total - len(tail.data),
+                inside=tail.inside,
             )
     return problems
 
@@ -122,7 +124,9 @@ async def _tail(api: Api, name: str, container: str, *, previous: bool) -> Tail:
     if tail.ended:
         return tail
     fewer = tail.lines * min(LOG_BYTES, tail.total // 2) // tail.total
-    end = await read(max(1, fewer), FAR_BYTES)
+    end = await read(max(FEWEST_LINES, fewer), FAR_BYTES)
+    if not end.ended:
+        end = await read(1, FAR_BYTES)
     return msgspec.structs.replace(end, total=max(tail.total, end.total))
 
 
