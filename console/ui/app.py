@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.events import Resize
 from textual.filter import LineFilter
-from textual.geometry import Size
 from textual.screen import Screen
 
 from console.engine.crash import save_crash
@@ -64,7 +63,6 @@ class WarroomApp(App[int], inherit_bindings=False):
         """Start the engine once the panes are painted: loading its clients would hold up the first frame."""
         if self._remark:
             self._say(self._remark, "dim")
-        self.set_interval(1.0, self.check_size)
         self.screen.call_after_refresh(self.engine.start)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -85,17 +83,6 @@ class WarroomApp(App[int], inherit_bindings=False):
     def on_main_screen_redraw(self) -> None:
         """The same, asked for by name."""
         self.action_redraw()
-
-    def check_size(self) -> None:
-        """Lay out anew when the terminal has another size than we think: a signal of it can get lost."""
-        if self.is_headless:
-            return
-        try:
-            size = Size(*os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1))
-        except (OSError, ValueError):
-            return
-        if size != self.size and size.width and size.height:
-            self.post_message(Resize(size, size))
 
     def on_dialog_leave(self) -> None:
         """Leave, as from the panes: what still runs is named first."""
