@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 import msgspec
 
@@ -21,6 +22,7 @@ from console.mitigations.kubernetes.api import (
     sentence,
 )
 from console.mitigations.kubernetes.facts import selector_text
+from console.mitigations.kubernetes.figures import Before, pods
 from console.mitigations.kubernetes.rollout import Rollout, follow
 from console.mitigations.kubernetes.subject import RefusedError
 from console.mitigations.kubernetes.surroundings import owned
@@ -105,7 +107,7 @@ async def workload_pods(api: Api, live: Object) -> tuple[Object, ...]:
 async def verify_rollout(
     world: World, plan: Plan, outcome: Outcome, landed: Callable[[Object], bool]
 ) -> Verdict:
-    """Follow the rollout to its end, then judge by the service's error ratio or else by the pods.
+    """Follow the rollout to its end, then judge by the service's figures and by the pods.
 
     ``landed`` tells from the live object whether a change whose answer was lost has arrived.
     """
@@ -118,7 +120,7 @@ async def verify_rollout(
         end = await follow(world, api, kind, plan.target.name, plan.target.uid)
     except PlanError as error:
         return Verdict("inconclusive", f"It could not be verified: {error}")
-    before = msgspec.convert(plan.payload["before"], judge.Before)
+    before = msgspec.convert(plan.payload["before"], Before)
     return await judge_end(world, plan.target.kind, plan.target.name, before, end)
 
 
@@ -134,14 +136,16 @@ async def _arrived(world: World, api: Api, kind: Kind, plan: Plan, landed: Calla
         await asyncio.sleep(world.timing.poll)
 
 
-async def judge_end(world: World, kind: str, name: str, before: judge.Before, end: Rollout) -> Verdict:
+async def judge_end(world: World, kind: str, name: str, before: Before, end: Rollout) -> Verdict:
     """The verdict on a workload whose rollout ended as ``end``."""
     if end.state == "stuck":
-        return Verdict("worse" if end.available < before.available else "no_change", end.text, (end.text,))
+        readiness = pods(before, end.available, end.desired)
+        status: Literal["worse", "no_change"] = "worse" if readiness.status == "worse" else "no_change"
+        return Verdict(status, f"{end.text} It rests on {readiness.said}.", (end.text, readiness.said))
     if end.state != "done":
         return Verdict("inconclusive", end.text, (end.text,))
     world.tell(f"{end.text} Waiting for the metrics of after the change.")
     verdict = await judge.settle(world, kind, name, before, end.available, end.desired)
     return msgspec.structs.replace(
-        verdict, detail=f"{end.text} {verdict.detail}", evidence=(end.text, *verdict.evidence)
+        verdict, detail=f"{verdict.detail} {end.text}", evidence=(end.text, *verdict.evidence)
     )

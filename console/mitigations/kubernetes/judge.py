@@ -1,4 +1,4 @@
-"""Whether a mitigation helped: pods before and after, error ratio before and after. Mostly pure."""
+"""Whether a mitigation helped: what is measured before, and waiting until what is after it can be judged."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import statistics
 
 import msgspec
 
+from console.mitigations.kubernetes.figures import Before, Figure, conclude, error_ratio, p95, pods
 from console.mitigations.world import World
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.plan import Verdict
@@ -15,19 +16,6 @@ from console.model.reading import NO_DATA, Reading, State
 
 FEWEST_MOVES = 5
 """With fewer moves between windows it is not known how much a ratio moves by itself."""
-
-
-class Before(msgspec.Struct, frozen=True):
-    """What was measured before the act: the related service's error ratio, and pods available of desired.
-
-    ``noise`` is how far the ratio moved by itself from one window to the next, None when that is not known.
-    """
-
-    service: str = ""
-    ratio: float | None = None
-    available: int = 0
-    desired: int = 0
-    noise: float | None = None
 
 
 def related_service(world: World, kind: str, name: str) -> ServiceMetrics | None:
@@ -48,7 +36,8 @@ def measure(world: World, kind: str, name: str, available: int, desired: int) ->
         return Before(available=available, desired=desired)
     ratio = service.error_ratio.value if service.error_ratio.ok else None
     noise = None if ratio is None else variation(service, ratio, _window(world))
-    return Before(service.name, ratio, available, desired, noise)
+    slow = service.p95.value if service.p95.ok else None
+    return Before(service.name, ratio, available, desired, noise, slow)
 
 
 def _window(world: World) -> float:
@@ -69,96 +58,60 @@ def variation(service: ServiceMetrics, ratio: float, window: float) -> float | N
     return statistics.median(moves) if len(moves) >= FEWEST_MOVES else None
 
 
-def clear_fall(ratio: float, noise: float | None) -> float:
-    """How far an error ratio has to fall so that it is not by chance.
-
-    Three times its median move, which is about two standard deviations, but at least a quarter of it and at
-    most nine tenths; half of it where the moves are not known.
-    """
-    return ratio / 2 if noise is None else min(max(ratio / 4, 3 * noise), 0.9 * ratio)
-
-
-def compare(before: Before, after: Reading, threshold: float) -> Verdict:
-    """The verdict of an error ratio before and after.
-
-    Helped: it was above the threshold, fell clearly (``clear_fall``), and is not above it any more or fell
-    by half. A fall that is not clear is inconclusive however it stands to the threshold. Worse: it is above
-    the threshold and rose by half, by one percentage point and by more than it usually moves.
-    """
-    ratio, service, now = before.ratio, before.service, after.value
-    if ratio is None or not after.ok or now is None:
-        blind = "no usable value before" if ratio is None else _blind(after)
-        return Verdict("inconclusive", f"The error ratio of {service} cannot be compared: {blind}.")
-    text = f"error ratio of {service} {ratio:.2%} before, {now:.2%} after, threshold {threshold:.2%}"
-    needed = clear_fall(ratio, before.noise)
-    if ratio > threshold and (now <= threshold or now <= ratio / 2):
-        if ratio - now >= needed:
-            return Verdict("helped", f"The {text}.", (text,))
-        return Verdict("inconclusive", f"The {text}: {_unclear(before, ratio - needed)}.", (text,))
-    if now > threshold and now - ratio >= max(ratio / 2, 0.01, 3 * (before.noise or 0.0)):
-        return Verdict("worse", f"The {text}.", (text,))
-    return Verdict("no_change", f"The {text}.", (text,))
-
-
-def _unclear(before: Before, limit: float) -> str:
-    moved = "" if before.noise is None else f" (it moved by {before.noise:.2%} from window to window before)"
-    return f"so small a fall may be chance{moved}; {limit:.2%} or less would be a clear one"
-
-
-def _blind(reading: Reading) -> str:
-    words = {
-        State.NO_TRAFFIC: "no traffic",
-        State.NO_DATA: "no data",
-        State.STALE: "the newest sample is stale",
-    }
-    return reading.reason or words.get(reading.state, str(reading.state))
-
-
-def by_pods(before: Before, available: int, desired: int) -> Verdict:
-    """The verdict where no service is measured: pods available before and after."""
-    text = f"{before.available} of {before.desired} pods available before, {available} of {desired} after"
-    was_short, is_short = before.available < before.desired, available < desired
-    if was_short and not is_short:
-        return Verdict("helped", f"All pods are available: {text}.", (text,))
-    if is_short and available < before.available:
-        return Verdict("worse", f"Fewer pods are available: {text}.", (text,))
-    return Verdict("no_change", f"{text[:1].upper()}{text[1:]}. No service metric is related to it.", (text,))
-
-
-def _by_pods_at_most(before: Before, available: int, desired: int) -> Verdict:
-    """The verdict without an error ratio of before, as of a service that is down: its pods, if they tell."""
-    blind = compare(before, NO_DATA, 0.0)
-    pods = by_pods(before, available, desired)
-    if pods.status == "no_change":
-        return blind
-    return Verdict(pods.status, f"{pods.detail} {blind.detail}", pods.evidence)
-
-
 async def settle(world: World, kind: str, name: str, before: Before, available: int, desired: int) -> Verdict:
-    """Wait until the related service's error ratio can be judged, at most ``timing.settle`` seconds.
+    """Wait until the related service's figures can be judged, at most ``timing.settle`` seconds.
 
-    The ratio is a rate over a window, so a sample counts only when its whole window lies after now; until
-    then only a clear fall, to half of what it was and below the threshold, ends the wait.
+    Error ratio and p95 are of a window, so a sample counts only when its whole window lies after now; until
+    then only a help that leaves every figure clearly well ends the wait. Without a usable figure of before
+    the pods tell at once.
     """
+    readiness = pods(before, available, desired)
     if not before.service:
-        return by_pods(before, available, desired)
-    if before.ratio is None:
-        return _by_pods_at_most(before, available, desired)
+        verdict = conclude((readiness,))
+        return msgspec.structs.replace(
+            verdict, detail=f"{verdict.detail} No service metric is related to it."
+        )
     window = _window(world)
-    fresh_at = world.now + window
+    began = world.now
     give_up = world.clock.monotonic() + world.timing.settle
     while True:
         service = related_service(world, kind, name)
         if service is None:
+            if before.ratio is None and before.p95 is None:
+                return conclude((error_ratio(before, NO_DATA, 0.0), readiness))
             return Verdict("inconclusive", f"The service {before.service} is not measured any more.")
-        after = service.error_ratio
-        verdict = compare(before, after, service.threshold)
-        sampled = (after.at or 0) if after.ok else 0
-        clear = min(service.threshold, before.ratio / 2)
-        recovered = verdict.status == "helped" and (after.value or 0) <= clear
-        if sampled >= fresh_at or (recovered and sampled > fresh_at - window):
+        late = world.clock.monotonic() >= give_up
+        measured = [
+            (before.ratio, service.error_ratio),
+            (before.p95 if service.p95_threshold is not None else None, service.p95),
+        ]
+        waited_for = [after for was, after in measured if was is not None]
+        figures = _figures(before, service, readiness)
+        if all(_sampled(after) >= began + window for after in waited_for):
+            return conclude(figures)
+        verdict = conclude(figures)
+        well = all(one.clear or one.status == "not_judged" for one in figures)
+        if verdict.status == "helped" and well and all(_sampled(after) > began for after in waited_for):
             return verdict
-        if world.clock.monotonic() >= give_up:
-            why = "no sample of after the change came in time" if after.ok else _blind(after)
-            return Verdict("inconclusive", f"The error ratio of {service.name} cannot be compared: {why}.")
+        if late:
+            return conclude(_figures(before, service, readiness, fresh_at=began + window))
         await asyncio.sleep(world.timing.poll)
+
+
+def _sampled(reading: Reading) -> float:
+    """When a usable value was measured, in unix seconds; 0 when there is none."""
+    return (reading.at or 0.0) if reading.ok else 0.0
+
+
+def _figures(
+    before: Before, service: ServiceMetrics, readiness: Figure, fresh_at: float = 0.0
+) -> tuple[Figure, ...]:
+    """All that can be compared; a sample of before ``fresh_at`` cannot."""
+    ratio, latency = (
+        msgspec.structs.replace(it, state=State.STALE, reason="no sample of after the change came in time")
+        if it.ok and _sampled(it) < fresh_at
+        else it
+        for it in (service.error_ratio, service.p95)
+    )
+    slow = () if before.p95 is None else (p95(before, latency, service.p95_threshold),)
+    return (error_ratio(before, ratio, service.threshold), *slow, readiness)

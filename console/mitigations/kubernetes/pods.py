@@ -25,6 +25,7 @@ from console.mitigations.kubernetes.api import (
     budget_refusal,
     open_api,
 )
+from console.mitigations.kubernetes.figures import Before
 from console.mitigations.kubernetes.rollout import assess, follow
 from console.mitigations.kubernetes.subject import kubectl, load, preview, send_guarded
 from console.mitigations.kubernetes.surroundings import ready, service_shares
@@ -144,7 +145,7 @@ class _PodAction(NoOptions, ABC):
             end = await follow(world, api, WORKLOADS[owner.kind], owner.name, owner.uid)
         except PlanError as error:
             return Verdict("inconclusive", f"It could not be verified: {error}")
-        before = msgspec.convert(plan.payload["before"], judge.Before)
+        before = msgspec.convert(plan.payload["before"], Before)
         return await judge_end(world, owner.kind, owner.name, before, end)
 
 

@@ -7,61 +7,12 @@ import pytest
 
 from console.config import Config
 from console.engine.board import Board
-from console.mitigations.kubernetes.judge import Before, by_pods, compare, measure, settle, variation
+from console.mitigations.kubernetes.figures import Before
+from console.mitigations.kubernetes.judge import measure, settle, variation
 from console.mitigations.world import Timing, World
 from console.model.clock import ManualClock
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.reading import NO_DATA, Point, Reading, State
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "verdict"),
-    [
-        (0.30, 0.002, "helped"),
-        (0.30, 0.14, "helped"),
-        (0.30, 0.16, "no_change"),
-        (0.0528, 0.0485, "inconclusive"),
-        (0.09, 0.048, "inconclusive"),
-        (0.30, 0.46, "worse"),
-        (0.00, 0.06, "worse"),
-        (0.00, 0.04, "no_change"),
-        (0.01, 0.02, "no_change"),
-    ],
-)
-def test_error_ratios(before: float, after: float, verdict: str) -> None:
-    found = compare(Before("shop", before), Reading(State.OK, after, 1.0), 0.05)
-
-    assert found.status == verdict
-    assert f"{before:.2%} before, {after:.2%} after, threshold 5.00%" in found.detail
-
-
-@pytest.mark.parametrize(
-    ("noise", "after", "verdict", "said"),
-    [
-        (0.002, 0.048, "helped", "9.00% before, 4.80% after"),
-        (0.0, 0.048, "helped", "9.00% before, 4.80% after"),
-        (0.02, 0.048, "inconclusive", "it moved by 2.00% from window to window before); 3.00% or less"),
-        (0.02, 0.02, "helped", "2.00% after"),
-        (0.20, 0.03, "inconclusive", "0.90% or less"),
-        (0.20, 0.009, "helped", "0.90% after"),
-        (0.002, 0.14, "worse", "14.00% after"),
-        (0.02, 0.14, "no_change", "14.00% after"),
-    ],
-)
-def test_a_fall_counts_when_it_is_more_than_the_ratio_moves_by_itself(
-    noise: float, after: float, verdict: str, said: str
-) -> None:
-    found = compare(Before("shop", 0.09, noise=noise), Reading(State.OK, after, 1.0), 0.05)
-
-    assert found.status == verdict
-    assert said in found.detail
-
-
-def test_a_hair_is_no_help_even_where_nothing_moves() -> None:
-    before = Before("shop", 0.0528, noise=0.0)
-
-    assert compare(before, Reading(State.OK, 0.0485, 1.0), 0.05).status == "inconclusive"
-    assert compare(before, Reading(State.OK, 0.0395, 1.0), 0.05).status == "helped"
 
 
 def service_with(*ratios: float | None) -> ServiceMetrics:
@@ -81,27 +32,6 @@ def test_how_much_a_ratio_moves_is_measured_window_by_window_while_it_is_as_high
     assert variation(service_with(*healthy), 0.0, window=60) is None
 
 
-@pytest.mark.parametrize("state", [State.NO_DATA, State.NO_TRAFFIC, State.STALE, State.FAILED, State.DENIED])
-def test_blindness_is_never_a_verdict(state: State) -> None:
-    assert compare(Before("shop", 0.30), Reading(state, None, 1.0), 0.05).status == "inconclusive"
-    assert compare(Before("shop"), Reading(State.OK, 0.0, 1.0), 0.05).status == "inconclusive"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "verdict"),
-    [
-        ((1, 3), (3, 3), "helped"),
-        ((3, 3), (3, 3), "no_change"),
-        ((3, 3), (1, 3), "worse"),
-        ((1, 3), (1, 3), "no_change"),
-    ],
-)
-def test_pods_decide_where_nothing_is_measured(
-    before: tuple[int, int], after: tuple[int, int], verdict: str
-) -> None:
-    assert by_pods(Before("", None, *before), *after).status == verdict
-
-
 def world_of(clock: ManualClock, board: Board, folder: Path) -> World:
     return World(
         clock=clock,
@@ -117,12 +47,15 @@ def world_of(clock: ManualClock, board: Board, folder: Path) -> World:
 def test_what_is_measured_before_says_how_much_it_moves(tmp_path: Path) -> None:
     clock, board = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC)), Board()
     service = service_with(*(0.09, 0.09, 0.10, 0.10) * 3)
-    service = msgspec.structs.replace(service, error_ratio=Reading(State.OK, 0.10, 1.0))
+    service = msgspec.structs.replace(
+        service, error_ratio=Reading(State.OK, 0.10, 1.0), p95=Reading(State.OK, 3.0, 1.0)
+    )
     board.publish("prometheus", PrometheusSnapshot(1.0, 30, (service,)))
 
     found = measure(world_of(clock, board, tmp_path), "deployment", "shop", 2, 3)
     assert (found.service, found.ratio, found.available, found.desired) == ("shop", 0.10, 2, 3)
     assert found.noise == pytest.approx(0.01)
+    assert found.p95 == 3.0
 
 
 @pytest.mark.parametrize(
@@ -153,6 +86,51 @@ def test_only_a_clear_fall_is_judged_before_a_whole_window_has_passed(
 
 
 @pytest.mark.parametrize(
+    ("slow", "at_once", "verdict"),
+    [(0.2, True, "helped"), (2.9, False, "no_change"), (None, False, "inconclusive")],
+)
+def test_the_p95_of_a_whole_window_is_waited_for_too(
+    slow: float | None, at_once: bool, verdict: str, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        clock, board = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC)), Board()
+        world = world_of(clock, board, tmp_path)
+
+        def sample(after: float, latency_after: float) -> None:
+            at = clock.now().timestamp()
+            ratio = Reading(State.OK, 0.001, at + after)
+            latency = Reading(State.OK if slow is not None else State.NO_DATA, slow, at + latency_after)
+            service = ServiceMetrics(
+                "shop", ratio, NO_DATA, latency, NO_DATA, threshold=0.05, p95_threshold=0.5
+            )
+            board.publish("prometheus", PrometheusSnapshot(at, 5, (service,)))
+
+        async def turns() -> None:
+            for _ in range(20):
+                await asyncio.sleep(0)
+
+        sample(5, 5)
+        before = Before("shop", 0.001, 4, 4, p95=3.0)
+        task = asyncio.create_task(settle(world, "deployment", "shop", before, 4, 4))
+        await turns()
+        assert task.done() is at_once
+        sample(61, 59)
+        await turns()
+        assert task.done() is at_once
+        sample(61, 61)
+        await turns()
+        if slow is None:
+            assert not task.done()
+            clock.advance(world.timing.settle)
+            sample(0, 0)
+        found = await task
+        assert found.status == verdict
+        assert "p95 of shop" in found.detail
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
     ("was", "now", "verdict"),
     [(0, 4, "helped"), (2, 1, "worse"), (4, 4, "inconclusive"), (1, 2, "inconclusive")],
 )
@@ -162,4 +140,4 @@ def test_of_a_service_without_a_ratio_of_before_the_pods_tell(
     world = world_of(ManualClock(datetime(2026, 3, 1, tzinfo=UTC)), Board(), tmp_path)
     found = asyncio.run(settle(world, "deployment", "shop", Before("shop", None, was, 4), now, 4))
     assert found.status == verdict
-    assert "The error ratio of shop cannot be compared: no usable value before." in found.detail
+    assert "error ratio of shop cannot be compared: no usable value before." in found.detail
