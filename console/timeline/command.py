@@ -7,7 +7,9 @@ incident that does not exist, they raise TimelineError, which the command line t
 
 import sys
 from argparse import Namespace
+from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -18,9 +20,9 @@ from console.model.clock import SystemClock
 from console.model.redact import redact
 from console.model.text import clean
 from console.timeline.chain import verify as verify_file
-from console.timeline.corrected import Row, corrected
-from console.timeline.entry import BadLine, Entry, TimelineError, encode
-from console.timeline.export import export as export_entries
+from console.timeline.corrected import Row, rows
+from console.timeline.entry import TimelineError, encode
+from console.timeline.export import export
 from console.timeline.file import read_timeline
 from console.timeline.folder import (
     default_spool,
@@ -31,6 +33,7 @@ from console.timeline.folder import (
     timeline_path,
 )
 from console.timeline.recorder import Recorder
+from console.timeline.stored import Stored
 
 
 def run(args: Namespace) -> int:
@@ -86,41 +89,40 @@ def _incident(args: Namespace) -> str | None:
     return current.id
 
 
-def _report_bad(path: Path, bad: tuple[BadLine, ...]) -> None:
-    for line in bad[:10]:
-        _say(f"{path}: line {line.line} is skipped: {line.reason}.")
-    if len(bad) > 10:
-        _say(f"{path}: {len(bad) - 10} more lines are skipped.")
+def _stored(state_dir: Path, incident: str | None) -> Stored:
+    return Stored(timeline_path(state_dir, incident), spool_path(default_spool(state_dir), incident))
 
 
-def _entries(state_dir: Path, incident: str | None) -> tuple[Entry, ...]:
-    """Return the entries of a timeline and those that wait for it, and say what is wrong with them."""
-    path = timeline_path(state_dir, incident)
-    loaded = read_timeline(path)
-    _report_bad(path, loaded.bad)
-    return loaded.entries + _waiting(state_dir, incident, {entry.id for entry in loaded.entries})
+def _report(stored: Stored) -> None:
+    """Say what is wrong with a record that was walked."""
+    for line in stored.bad:
+        _say(f"{stored.path}: line {line.line} is skipped: {line.reason}.")
+    if stored.bad_count > len(stored.bad):
+        _say(f"{stored.path}: {stored.bad_count - len(stored.bad)} more lines are skipped.")
+    _report_waiting(stored.waiting, stored.spooled)
 
 
-def _waiting(state_dir: Path, incident: str | None, known: set[str]) -> tuple[Entry, ...]:
-    """Return the entries that could only be written to the second place, and say so."""
-    path = spool_path(default_spool(state_dir), incident)
-    waiting = tuple(entry for entry in read_timeline(path).entries if entry.id not in known)
-    if waiting:
+def _report_waiting(count: int, spooled: Path) -> None:
+    """Say how many entries could only be written to the second place."""
+    if count:
         _say(
-            f"{len(waiting)} of the entries are only in {path}, because the timeline could not be written;"
+            f"{count} of the entries are only in {spooled}, because the timeline could not be written;"
             " the next entry brings them home."
         )
-    return waiting
 
 
 def _show(args: Namespace) -> int:
-    entries = _entries(_state_dir(args), _incident(args))
-    if args.json:
-        for entry in entries:
-            print(encode(entry).decode())
-    else:
-        for row in corrected(entries):
-            print(_line(row))
+    with closing(_stored(_state_dir(args), _incident(args))) as stored:
+        if args.json:
+            deque(stored.walk(), maxlen=0)  # what is wrong with it is said before it is printed
+            _report(stored)
+            for _, entry in stored.walk():
+                print(encode(entry).decode())
+        else:
+            view = rows(stored)
+            _report(stored)
+            for row in view:
+                print(_line(row))
     return 0
 
 
@@ -150,7 +152,8 @@ def _add(args: Namespace) -> int:
     entry = recorder.record("note", text)
     if recorder.health.state == "degraded":
         _say(recorder.health.reason)
-        _waiting(state_dir, incident, set())
+        spooled = spool_path(default_spool(state_dir), incident)
+        _report_waiting(len(read_timeline(spooled).entries), spooled)
     if recorder.warning:
         _say(recorder.warning)
     print(f"{entry.id} {incident or 'standby'} {entry.seq}")
@@ -189,10 +192,11 @@ def _verify(args: Namespace) -> int:
 
 def _export(args: Namespace) -> int:
     incident = _incident(args)
-    entries = _entries(_state_dir(args), incident)
-    record = load(_state_dir(args), incident) if incident else None
-    title = f"{record.id}: {record.title}" if record else "Standby record"
-    sys.stdout.write(
-        export_entries(entries, args.format, title=title, drill=record.drill if record else False)
-    )
+    with closing(_stored(_state_dir(args), incident)) as stored:
+        view = rows(stored)
+        _report(stored)
+        record = load(_state_dir(args), incident) if incident else None
+        title = f"{record.id}: {record.title}" if record else "Standby record"
+        drill = record.drill if record else False
+        sys.stdout.writelines(export(view, args.format, title=title, drill=drill))
     return 0

@@ -6,15 +6,15 @@ Text is cleaned and redacted again on the way out, because a file may have been 
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
 
 from console.model.redact import redact, redact_value
 from console.model.text import clean, clean_lines
-from console.timeline.corrected import Row, corrected
-from console.timeline.entry import Entry, TimelineError
+from console.timeline.corrected import Row
+from console.timeline.entry import TimelineError
 
 Format = Literal["md", "json", "csv"]
 FORMATS: tuple[Format, ...] = ("md", "json", "csv")
@@ -27,17 +27,17 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 _FORMULA = re.compile(r"[\s\"']*[=+\-@＝＋－＠\t\r]")
 
 
-def export(entries: Iterable[Entry], form: Format, *, title: str = "Timeline", drill: bool = False) -> str:
-    """Return the corrected view of `entries` in `form`, ending in a newline; times are UTC.
+def export(
+    rows: Iterable[Row], form: Format, *, title: str = "Timeline", drill: bool = False
+) -> Iterator[str]:
+    """Yield the pieces of a corrected view in `form`, of which the last ends in a newline; times are UTC.
 
     A drill is marked as one in every form. Raise TimelineError for an unknown form.
     """
-    rows = corrected(entries)
     if form == "md":
         return _markdown(rows, title, drill)
     if form == "json":
-        document = {"title": clean(title), "drill": drill, "entries": [_fields(row) for row in rows]}
-        return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+        return _json(rows, title, drill)
     if form == "csv":
         return _csv(rows, drill)
     raise TimelineError(f"Nothing is exported as {form!r}; choose {', '.join(FORMATS)}.")
@@ -78,36 +78,53 @@ def _clean_value(value: object) -> object:
     return value
 
 
-def _markdown(rows: Sequence[Row], title: str, drill: bool) -> str:
-    heading = f"# {_escape(clean(title))}{' (DRILL)' if drill else ''}"
-    lines = [heading, "", "Times are UTC. Corrected entries show their last wording and are marked.", ""]
+def _markdown(rows: Iterable[Row], title: str, drill: bool) -> Iterator[str]:
+    yield f"# {_escape(clean(title))}{' (DRILL)' if drill else ''}\n\n"
+    yield "Times are UTC. Corrected entries show their last wording and are marked.\n\n"
     day = ""
     for row in rows:
         entry = row.entry
         if entry.occurred_at[:10] != day:
             day = entry.occurred_at[:10]
-            lines += [f"## {_escape(clean(day))}", ""]
+            yield f"## {_escape(clean(day))}\n\n"
         late = "" if entry.ts[:16] == entry.occurred_at[:16] else f", recorded {clean(entry.ts[:19])}Z"
         text = _escape(_safe(entry.text)).replace("\n", "  \n  ")
         mark = f" *{_escape(clean(row.mark))}*" if row.mark else ""
         who = _escape(f"{clean(entry.user)}@{clean(entry.host)}")
-        lines.append(f"- **{clean(entry.occurred_at[11:19])}** `{entry.kind}` {text}{mark} ({who}{late})")
-    return "\n".join(lines) + "\n"
+        yield f"- **{clean(entry.occurred_at[11:19])}** `{entry.kind}` {text}{mark} ({who}{late})\n"
 
 
 def _escape(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text)
 
 
-def _csv(rows: Sequence[Row], drill: bool) -> str:
+def _json(rows: Iterable[Row], title: str, drill: bool) -> Iterator[str]:
+    begin, end = '"entries": [', "]\n}\n"
+    head = _pretty({"title": clean(title), "drill": drill, "entries": []})
+    yield head[: head.rindex(begin)] + begin
+    separator = "\n    "
+    for row in rows:
+        yield separator + _pretty(_fields(row)).replace("\n", "\n    ")
+        separator, end = ",\n    ", "\n  ]\n}\n"
+    yield end
+
+
+def _pretty(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _csv(rows: Iterable[Row], drill: bool) -> Iterator[str]:
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow((*_COLUMNS, "drill"))
     for row in rows:
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
         fields = _fields(row)
         fields["data"] = msgspec.json.encode(fields["data"]).decode() if fields["data"] else ""
         writer.writerow([_cell(fields[column]) for column in _COLUMNS] + ["yes" if drill else "no"])
-    return out.getvalue()
+    yield out.getvalue()
 
 
 def _cell(value: object) -> str:

@@ -7,11 +7,13 @@ disk in the middle of a write) stays as evidence; the next append closes it with
 
 import errno
 import fcntl
+import math
 import os
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -140,20 +142,31 @@ def walk(path: Path, start: int = 0) -> Iterator[Entry | BadLine]:
     """
     try:
         with path.open("rb") as file:
-            file.seek(start)
-            for number, line in enumerate(file, 1):
-                complete = line.endswith(b"\n")
-                if not complete:
-                    yield BadLine(number, "it is torn: it does not end in a newline", torn=True)
-                try:
-                    yield decode(line) if complete else decode_sound(line)
-                except ValueError as error:
-                    if complete:
-                        yield BadLine(number, str(error))
+            for _, found in scan(file, start):
+                yield found
     except FileNotFoundError:
         return
     except OSError as error:
         raise failure(path, "read", error) from error
+
+
+def scan(file: BinaryIO, start: int = 0, end: float = math.inf) -> Iterator[tuple[int, Entry | BadLine]]:
+    """Yield what lies between two bytes of an open file as `walk` does, each with the byte it begins at."""
+    file.seek(start)
+    at = start
+    for number, read in enumerate(file, 1):
+        line = read if at + len(read) <= end else read[: int(end) - at]
+        if not line:
+            return
+        complete = line.endswith(b"\n")
+        if not complete:
+            yield at, BadLine(number, "it is torn: it does not end in a newline", torn=True)
+        try:
+            yield at, decode(line) if complete else decode_sound(line)
+        except ValueError as error:
+            if complete:
+                yield at, BadLine(number, str(error))
+        at += len(line)
 
 
 class TimelineFile:
