@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from console.model.secret_names import WORD, is_secret_name
 
@@ -361,16 +362,26 @@ def _redact_mapping(value: Mapping[object, object], *, secret: bool, depth: int)
     out: dict[str, object] = {}
     for raw_key, item in value.items():
         key = str(raw_key)
-        words = WORD.findall(key)
-        fact = bool(words) and words[-1].lower() in _FACTS and not is_secret_name(key)
+        shown, telling, fact = _judge_key(key)
         hidden = (
             (secret and not fact)
-            or is_secret_name(key)
+            or telling
             or (holds_secret and key in {"data", "stringData"})
             or (named_secret and key == "value")
         )
         if holds_secret and key in {"data", "stringData"} and isinstance(item, Mapping):
             out[key] = {redact(str(k)): MASK for k in item}
         else:
-            out[redact(key)] = _redact(item, secret=hidden, depth=depth + 1)
+            out[shown] = _redact(item, secret=hidden, depth=depth + 1)
     return out
+
+
+@lru_cache(maxsize=512)
+def _judge_key(key: str) -> tuple[str, bool, bool]:
+    """A key without secrets, whether it names one, and whether it stands for a plain fact beside one.
+
+    The same few keys come again and again in a long record, and judging one costs as much as a whole line.
+    """
+    words = WORD.findall(key)
+    telling = is_secret_name(key)
+    return redact(key), telling, bool(words) and words[-1].lower() in _FACTS and not telling
