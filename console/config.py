@@ -239,6 +239,9 @@ def load(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
     dsn = os.environ.get("WARROOM_POSTGRES_DSN")
     if dsn and "postgres_dsn" not in given:
         given["postgres_dsn"] = dsn
+    state_dir = os.environ.get("WARROOM_STATE_DIR")
+    if state_dir:
+        given.setdefault("state_dir", Path(state_dir))
     plain = os.environ.get("WARROOM_PLAIN_OUTPUT", "")
     if plain:
         given.setdefault("plain_output", plain.lower() not in ("0", "false", "no", "off"))

@@ -228,3 +228,14 @@ def test_no_two_actions_share_a_key_on_one_pane() -> None:
             for pane in [action.pane] if action.pane else [*panes, ""]:
                 other = taken.setdefault((pane, key), action.name)
                 assert other == action.name, f"{key!r} on {pane!r}: {other} and {action.name}"
+
+
+def test_the_state_folder_of_the_environment_beats_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "warroom.toml"
+    file.write_text('state_dir = "/of/the/file"\n')
+    assert load(file).state_dir == Path("/of/the/file")
+    monkeypatch.setenv("WARROOM_STATE_DIR", "/of/the/environment")
+    assert load(file).state_dir == Path("/of/the/environment")
+    assert load(file, {"state_dir": Path("/of/the/flag")}).state_dir == Path("/of/the/flag")

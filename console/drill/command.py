@@ -87,6 +87,7 @@ def _problem(args: argparse.Namespace, known: object) -> str:
 
 
 async def _serve(args: argparse.Namespace, *, until_input_ends: bool) -> str:
+    from console.config import default_state_dir
     from console.drill import settings
     from console.drill.scenarios import SCENARIOS
     from console.drill.world import World
@@ -97,16 +98,19 @@ async def _serve(args: argparse.Namespace, *, until_input_ends: bool) -> str:
         loop.add_signal_handler(number, stop.set)
     if until_input_ends:
         loop.add_reader(0, _stop_at_end_of_input, stop)
-    starting = asyncio.create_task(_enter(World(
-        SCENARIOS[args.scenario], seed=args.seed, speed=args.speed, pods=args.pods
-    )))  # fmt: skip
+    # The consoles of a drill and its score have to mean the same record, wherever each was started.
+    state_dir = (args.state_dir or default_state_dir()).absolute()
+    world = World(
+        SCENARIOS[args.scenario], seed=args.seed, speed=args.speed, pods=args.pods, state_dir=state_dir
+    )
+    starting = asyncio.create_task(_enter(world))
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         return "The drill was stopped while it started."
-    world = starting.result()
+    starting.result()
     try:
         settings.write_private(args.info, msgspec.json.encode(world.info).decode() + "\n")
         ticking = asyncio.create_task(world.run())
@@ -115,7 +119,7 @@ async def _serve(args: argparse.Namespace, *, until_input_ends: bool) -> str:
             ticking.result()
         ticking.cancel()
         await asyncio.gather(ticking, return_exceptions=True)
-        return _score(world, args.state_dir)
+        return _score(world, state_dir)
     finally:
         with contextlib.suppress(OSError):
             args.info.unlink()
@@ -128,11 +132,11 @@ def _stop_at_end_of_input(stop: asyncio.Event) -> None:
         stop.set()
 
 
-async def _enter(world: World) -> World:
-    return await world.__aenter__()
+async def _enter(world: World) -> None:
+    await world.__aenter__()
 
 
-def _score(world: World, state_dir: Path | None) -> str:
+def _score(world: World, state_dir: Path) -> str:
     from console.drill import score
 
     since = world.course.broke_at or 0.0

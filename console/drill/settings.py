@@ -26,14 +26,24 @@ class Info(msgspec.Struct, frozen=True):
     config: str
 
 
-def write_config(path: Path, info: Info, *, speed: float, health: str, all_namespaces: bool = False) -> None:
+def write_config(
+    path: Path,
+    info: Info,
+    *,
+    speed: float,
+    health: str,
+    all_namespaces: bool = False,
+    state_dir: Path | None = None,
+) -> None:
     """Write ``warroom.toml`` for a world. ``health`` is the base address of the health endpoints.
 
-    Only the shop's namespace is looked at, unless ``all_namespaces``.
+    Only the shop's namespace is looked at, unless ``all_namespaces``. ``state_dir`` is where consoles keep
+    their record, so that the score finds it.
     """
     interval = max(1.0, min(5.0, 5 / speed))
     lines = [
         "drill = true",
+        *([f"state_dir = {_text(str(state_dir))}"] if state_dir is not None else []),
         "[[kubernetes]]",
         f"kubeconfig = {_text(info.kubeconfig)}",
         f"context = {_text(info.context)}",

@@ -30,7 +30,8 @@ class World:
 
     ``seed`` makes it repeatable, ``speed`` shortens the story, ``pods`` adds quiet pods. ``own`` leaves an
     installed Prometheus and Alertmanager aside. With a ``pace`` below 1 (real seconds for one of the
-    drill's) time passes only in ``pass_time``. Raises DrillError on entering when a part cannot start.
+    drill's) time passes only in ``pass_time``. ``state_dir`` is where its consoles shall keep their record.
+    Raises DrillError on entering when a part cannot start.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class World:
         pods: int = 0,
         own: bool = False,
         pace: float = 1.0,
+        state_dir: Path | None = None,
     ) -> None:
         self.kind, self.seed, self.speed, self.quiet_pods = scenario, seed, speed, pods
         # A real Prometheus knows real time only.
         self.own, self.pace = own or pace < 1, pace
+        self.state_dir = state_dir
         self.course = Course()
         self._stack = contextlib.AsyncExitStack()
         self._due = 0.0
@@ -198,7 +201,12 @@ class World:
         )
         health_url = f"http://127.0.0.1:{exporter}"
         settings.write_config(
-            config, self.info, speed=self.speed, health=health_url, all_namespaces=self.quiet_pods > 0
+            config,
+            self.info,
+            speed=self.speed,
+            health=health_url,
+            all_namespaces=self.quiet_pods > 0,
+            state_dir=self.state_dir,
         )
         await self.tick(1.0)
 

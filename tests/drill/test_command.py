@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import signal
 import subprocess
@@ -35,6 +36,15 @@ KEYS = {
 }
 
 
+WARROOM = (sys.executable, "-m", "console.cli")
+
+
+def user_of(folder: Path) -> dict[str, str]:
+    """The environment of a user whose folder for states is ``folder``."""
+    kept = {key: value for key, value in os.environ.items() if key != "WARROOM_STATE_DIR"}
+    return {**kept, "XDG_STATE_HOME": str(folder)}
+
+
 def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -60,17 +70,13 @@ def arguments(**changed: Any) -> argparse.Namespace:
 
 
 class Drill:
-    """A headless drill in a process of its own."""
+    """A headless drill in a process of its own, with ``folder`` as the user's folder for states."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
         self.file = folder / "info.json"
-        self.state = folder / "state"
-        program = "import sys; from console.cli import main; sys.exit(main())"
         self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", program, "drill", *flags, "--headless"),
-                *("--info", str(self.file), "--state-dir", str(self.state)),
-            ],
+            [*WARROOM, "drill", *flags, "--headless", "--info", str(self.file)],
+            env=user_of(folder),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -316,6 +322,37 @@ def test_a_drill_from_break_to_score_with_kubectl(drill: Callable[..., Drill]) -
     assert "patch deployments/checkout with kubectl/" in out
     assert "Cause removed    after 0:" in out
     assert "Recovered        after 0:" in out
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_the_moves_of_a_console_elsewhere_are_in_the_score(
+    given: bool, drill: Callable[..., Drill], tmp_path: Path
+) -> None:
+    """Drill and console are processes of users with state folders of their own."""
+    place = tmp_path / "given" if given else tmp_path / "warroom"
+    running = drill("bad-release", "--speed", "10", *(("--state-dir", str(place)) if given else ()))
+    info = running.wait()
+
+    def broken() -> bool:
+        with httpx.Client(trust_env=False) as client:
+            alerts = client.get(f"{info['alertmanager_url']}/api/v2/alerts").json()
+        return "HighErrorRatio" in [one["labels"]["alertname"] for one in alerts]
+
+    assert eventually(broken, 30)
+    act = ["act", "k8s.restart", "deployment/checkout", "--config", info["config"]]
+    subprocess.run(
+        [*WARROOM, *act, "--yes", "--reason", "try"],
+        env=user_of(tmp_path / "another"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+    )
+    _, out, err = running.end()
+    assert err == ""
+    assert "Wrong moves      1\n" in out
+    assert "Restart deployment/checkout" in out
+    assert (place / "standby.jsonl").exists()
+    assert not (tmp_path / "another").exists()
 
 
 def test_the_world_ends_with_the_console(tmp_path: Path) -> None:

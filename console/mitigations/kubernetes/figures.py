@@ -139,6 +139,7 @@ def conclude(figures: Sequence[Figure]) -> Verdict:
         text = f"The figures contradict each other. Better: {_listed(better)}."
         text += f" {'Worse' if worse else 'As bad as before'}: {_listed(against)}."
         return Verdict("inconclusive", text + _rest(figures, (*better, *against)), evidence)
+    status: Literal["helped", "no_change", "worse", "inconclusive"]
     if worse:
         status, deciding = "worse", worse
     elif better:
