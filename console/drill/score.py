@@ -47,18 +47,24 @@ class Course(msgspec.Struct):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """Something that somebody did: when (unix seconds), the action's name or "", and the words for it."""
+    """Something that somebody did: when (unix seconds), the action's name or "", and the words for it.
+
+    One that ``failed`` changed nothing: it was refused, or did not reach the system.
+    """
 
     at: float
     action: str
     text: str
+    failed: bool = False
 
 
 def moves(state_dir: Path | None, requests: Iterable[Record], since: float) -> tuple[Move, ...]:
     """What was done after ``since``: intents of the timelines, and writes by other clients."""
+    entries = _entries(state_dir)
+    failed = {entry.ref for entry in entries if _changed_nothing(entry)}
     found = [
-        Move(_time(entry), str(entry.data.get("action", "")), clean(entry.text, 120))
-        for entry in _entries(state_dir)
+        Move(_time(entry), str(entry.data.get("action", "")), clean(entry.text, 120), entry.id in failed)
+        for entry in entries
         if entry.kind == "action.intent" and _time(entry) >= since
     ]
     found += [
@@ -105,9 +111,12 @@ def report(
         ("Recovered", course.recovered_at),
     ):
         lines.append(f"{label:<16} {_after(course.broke_at, at)}")
-    wrong = _wrong(done, course.cured_at, right)
-    lines.append(f"Wrong moves      {len(wrong)}")
-    lines += [f"  {_after(course.broke_at, move.at)}  {move.text}" for move in wrong]
+    wrong = _wrong([move for move in done if not move.failed], course.cured_at, right)
+    failed = [move for move in done if move.failed]
+    for label, listed in (("Wrong moves", wrong), ("Failed moves", failed)):
+        if listed or label == "Wrong moves":
+            lines.append(f"{label:<16} {len(listed)}")
+        lines += [f"  {_after(course.broke_at, move.at)}  {move.text}" for move in listed]
     lines.append(f"What helps       {cure}")
     return "\n".join(lines)
 
@@ -118,6 +127,13 @@ def _wrong(done: Sequence[Move], cured_at: float | None, right: Sequence[str]) -
     if cured_at is not None and before and (before[-1].action in right or not before[-1].action):
         before.pop()
     return before
+
+
+def _changed_nothing(entry: Entry) -> bool:
+    """Whether an entry ends its intent without anything changed. A lost answer may hide a change."""
+    outcome = entry.data.get("outcome")
+    ends = entry.kind in ("action.result", "action.refused") and isinstance(outcome, dict)
+    return ends and outcome.get("status") in ("failed", "refused")
 
 
 def _after(start: float, at: float | None) -> str:

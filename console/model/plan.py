@@ -126,7 +126,11 @@ class StepResult(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What execution did. ``unknown`` means that the answer was lost: it may or may not have happened."""
+    """What execution did.
+
+    ``failed`` and ``refused`` mean that nothing was changed, ``unknown`` that the answer was lost: it may or
+    may not have happened.
+    """
 
     status: Literal["done", "partial", "failed", "refused", "unknown"]
     detail: str

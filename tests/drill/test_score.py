@@ -9,6 +9,7 @@ from console.drill.cluster.request import Record, parse
 from console.drill.score import Course, Move, declared_at, moves, report
 from console.model.clock import ManualClock
 from console.timeline.recorder import Recorder
+from tests.mitigations.kubernetes.rig import rig, run
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BROKE = START.timestamp()
@@ -129,3 +130,43 @@ def test_declaration_and_intents_are_read_from_the_timelines(tmp_path: Path) -> 
     assert declared_at(tmp_path, (START + timedelta(minutes=5)).timestamp()) is None
     assert moves(tmp_path, [], BROKE) == (Move(BROKE + 60, "k8s.restart", "Restart checkout in drill"),)
     assert moves(tmp_path / "elsewhere", [], BROKE) == ()
+
+
+def test_a_move_that_changed_nothing_failed_and_was_not_wrong(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            refused = await r.plan("k8s.scale", "deployment/shop", replicas="2")
+            unsent = await r.plan("k8s.scale", "deployment/shop", replicas="9")
+            await r.runner.run(await r.plan("k8s.scale", "deployment/shop", replicas="5"))
+            await r.runner.run(refused)
+            await r.server.stop()
+            done = await r.runner.run(unsent)
+            assert done.outcome is not None
+            assert done.outcome.status in ("failed", "refused")
+
+    run(story())
+    found = moves(tmp_path / "state", [], 0.0)
+    assert [(move.text.partition(" in ")[0], move.failed) for move in found] == [
+        ("Scale deployment/shop from 3 to 5", False),
+        ("Scale deployment/shop from 3 to 2", True),
+        ("Scale deployment/shop from 3 to 9", True),
+    ]
+
+
+def test_the_report_tells_failed_moves_from_wrong_ones() -> None:
+    course = Course(broke_at=BROKE, cured_at=BROKE + 200)
+    done = (
+        Move(BROKE + 90, "k8s.restart", "Restart checkout"),
+        Move(BROKE + 185, "k8s.rollback", "Roll checkout back to revision 3"),
+        Move(BROKE + 190, "k8s.scale", "Scale checkout", failed=True),
+    )
+    lines = told(course, done=done)
+    assert lines[lines.index("Wrong moves      1") : -1] == [
+        "Wrong moves      1",
+        "  after 1:30  Restart checkout",
+        "Failed moves     1",
+        "  after 3:10  Scale checkout",
+    ]
+    assert not any("Failed" in line for line in told(course, done=done[:2]))

@@ -99,7 +99,8 @@ def outcome(results: list[StepResult], untried: list[Victim], lost: str) -> Outc
         return Outcome("refused", "; ".join(f"{it.target} {it.detail}" for it in results) + ".", tuple(steps))
     status: OneOf["done", "partial", "failed"] = "done"
     if failed:
-        status = "failed" if len(failed) == len(results) else "partial"
+        sent = any(result.detail.startswith("signalled") for result in results)
+        status = "failed" if len(failed) == len(results) and not sent else "partial"
     if len(results) == 1:
         return Outcome(status, f"{results[0].target}: {results[0].detail}.", tuple(steps))
     gone = len(results) - signalled - len(failed)

@@ -33,6 +33,9 @@ def test_the_sum_of_results_hides_no_failure() -> None:
     assert signals.outcome([good, bad], [], "").status == "partial"
     assert signals.outcome([bad, bad], [], "").status == "failed"
     assert signals.outcome([good, good], [], "").status == "done"
+    late = StepResult("pid/3", ok=False, detail="signalled, but it has not ended yet")
+    assert signals.outcome([late], [], "").status == "partial", "failed would say that nothing was done"
+    assert signals.outcome([bad, late], [], "").status == "partial"
     lost = signals.outcome([good], [VICTIM], "silence")
     assert lost.status == "unknown"
     assert lost.results[-1] == StepResult("pid/4711", ok=False, detail="not tried")
