@@ -39,23 +39,7 @@ class PrometheusSnapshot(msgspec.Struct, frozen=True):
     """All services of one Prometheus. ``warnings`` came with successful answers."""
 
     at: float
-    step: float
     services: tuple[ServiceMetrics, ...]
-    warnings: tuple[str, ...] = ()
-
-
-class Sample(msgspec.Struct, frozen=True):
-    """One series of an answer to a free query. ``value`` may be NaN or infinite, ``at`` is unix seconds."""
-
-    labels: tuple[tuple[str, str], ...]
-    value: float
-    at: float
-
-
-class QueryAnswer(msgspec.Struct, frozen=True):
-    """The answer to a free query, with the warnings that came with it."""
-
-    samples: tuple[Sample, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -73,25 +57,8 @@ class Alert(msgspec.Struct, frozen=True):
     inhibited_by: tuple[str, ...] = ()
 
 
-class Silence(msgspec.Struct, frozen=True):
-    """A silence: its matchers as Alertmanager writes them (``name=~"value"``)."""
-
-    id: str
-    state: str
-    matchers: tuple[str, ...]
-    created_by: str
-    comment: str
-    starts_at: float
-    ends_at: float
-
-
 class AlertsSnapshot(msgspec.Struct, frozen=True):
-    """Alerts (active and severe first) and silences (active, pending, lately expired) as of ``at``."""
+    """All alerts as of ``at``, active and severe ones first."""
 
     at: float
     alerts: tuple[Alert, ...]
-    silences: tuple[Silence, ...] = ()
-
-    def count(self, state: str) -> int:
-        """How many alerts are active, suppressed or unprocessed."""
-        return sum(alert.state == state for alert in self.alerts)

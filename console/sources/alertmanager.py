@@ -1,4 +1,4 @@
-"""Alerts and silences of one Alertmanager, API v2, by GET only.
+"""The alerts of one Alertmanager, API v2, by GET only.
 
 Alertmanager's default answer includes silenced and inhibited alerts; they are told apart by
 ``status.state`` (active, suppressed, unprocessed) with the ids of what silences or inhibits them.
@@ -7,17 +7,16 @@ Documentation: https://prometheus.io/docs/alerting/latest/alerts_api/ and its Op
 
 from __future__ import annotations
 
-import asyncio
 import random
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import msgspec
 
 from console.config import AlertmanagerSettings
 from console.model.clock import Clock
-from console.model.metrics import Alert, AlertsSnapshot, Silence
+from console.model.metrics import Alert, AlertsSnapshot
 from console.model.redact import redact
 from console.model.source import Health
 from console.model.text import clean
@@ -26,14 +25,11 @@ from console.sources.http import read_only_session
 from console.sources.proxy import environment_proxy
 from console.sources.wording import describe_failure, without_userinfo
 
-T = TypeVar("T")
-
 NAME = "alertmanager"
+PATH = "/api/v2/alerts"
 TIMEOUT = 5.0
-EXPIRED_SHOWN = 20
-"""Expired silences kept for the screen, newest first: "this was silenced until a moment ago"."""
 
-_STATES = {"active": 0, "pending": 1, "unprocessed": 1, "suppressed": 2, "expired": 2}
+_STATES = {"active": 0, "unprocessed": 1, "suppressed": 2}
 _SEVERITIES = {"critical": 0, "page": 0, "error": 1, "warning": 2, "info": 3, "none": 4}
 
 
@@ -51,33 +47,8 @@ class _Alert(msgspec.Struct, rename="camel"):
     annotations: dict[str, str] = {}
 
 
-class _Matcher(msgspec.Struct, rename="camel"):
-    name: str
-    value: str
-    is_regex: bool = False
-    is_equal: bool = True
-
-    def __str__(self) -> str:
-        sign = ("=" if self.is_equal else "!") + ("~" if self.is_regex else "" if self.is_equal else "=")
-        return f'{self.name}{sign}"{self.value}"'
-
-
-class _SilenceStatus(msgspec.Struct):
-    state: str
-
-
-class _Silence(msgspec.Struct, rename="camel"):
-    id: str
-    status: _SilenceStatus
-    matchers: list[_Matcher]
-    starts_at: datetime
-    ends_at: datetime
-    created_by: str = ""
-    comment: str = ""
-
-
 class AlertmanagerSource:
-    """Polls the alerts and the silences of one Alertmanager."""
+    """Polls the alerts of one Alertmanager."""
 
     def __init__(self, settings: AlertmanagerSettings, clock: Clock, rng: random.Random) -> None:
         self.name = NAME
@@ -107,19 +78,15 @@ class AlertmanagerSource:
             await self._session.close()
 
     async def read(self) -> AlertsSnapshot:
-        """One round: alerts and silences together. Raises SourceError."""
-        alerts, silences = await asyncio.gather(
-            self._get("/api/v2/alerts", list[_Alert]), self._get("/api/v2/silences", list[_Silence])
-        )
-        return AlertsSnapshot(
-            at=self._clock.now().timestamp(), alerts=_alerts(alerts), silences=_silences(silences)
-        )
+        """One round. Raises SourceError."""
+        alerts = await self._ask()
+        return AlertsSnapshot(self._clock.now().timestamp(), _alerts(alerts))
 
-    async def _get(self, path: str, kind: type[T]) -> T:
+    async def _ask(self) -> list[_Alert]:
         assert self._session is not None
         try:
             async with self._session.get(
-                self._settings.url.rstrip("/") + path,
+                self._settings.url.rstrip("/") + PATH,
                 allow_redirects=False,
                 proxy=environment_proxy(self._settings.url),
             ) as response:
@@ -136,10 +103,10 @@ class AlertmanagerSource:
         if response.status != 200:
             raise _refused(response.status, content, response.headers.get("location", ""))
         try:
-            return msgspec.json.decode(content, type=kind)
+            return msgspec.json.decode(content, type=list[_Alert])
         except (msgspec.DecodeError, msgspec.ValidationError):
             raise SourceError(
-                f"the answer to {path} is not what Alertmanager's API v2 gives",
+                f"the answer to {PATH} is not what Alertmanager's API v2 gives",
                 "check the url in [alertmanager]: a path prefix may be missing, or a login page answers",
             ) from None
 
@@ -198,24 +165,3 @@ def _summary(annotations: dict[str, str]) -> str:
         if annotations.get(key, "").strip():
             return _text(annotations[key])
     return ""
-
-
-def _silences(found: list[_Silence]) -> tuple[Silence, ...]:
-    silences = [
-        Silence(
-            id=clean(item.id, 64),
-            state=clean(item.status.state, 20),
-            matchers=tuple(_text(str(matcher), 200) for matcher in item.matchers),
-            created_by=clean(item.created_by, 80),
-            comment=_text(item.comment),
-            starts_at=item.starts_at.timestamp(),
-            ends_at=item.ends_at.timestamp(),
-        )
-        for item in found
-    ]
-    living = sorted(
-        (item for item in silences if item.state != "expired"),
-        key=lambda item: (_STATES.get(item.state, 1), item.ends_at, item.id),
-    )
-    expired = sorted((item for item in silences if item.state == "expired"), key=lambda item: -item.ends_at)
-    return (*living, *expired[:EXPIRED_SHOWN])

@@ -40,7 +40,7 @@ def service(name: str = "shop", ratio: float | State = 0.0, **more: Any) -> Serv
 
 
 def prometheus(*services: ServiceMetrics, at: float = NOW) -> PrometheusSnapshot:
-    return PrometheusSnapshot(at, 15, services)
+    return PrometheusSnapshot(at, services)
 
 
 def history(*values: float | None, step: float = 15, end: float = NOW) -> tuple[Point, ...]:

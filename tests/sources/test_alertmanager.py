@@ -41,20 +41,19 @@ def stamp(minutes: float) -> str:
     return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
 
 
-def silence(comment: str, start: float, end: float, **matcher: Any) -> dict[str, Any]:
+def silence(**matcher: Any) -> dict[str, Any]:
     return {
         "matchers": [{"isRegex": False, **matcher}],
-        "startsAt": stamp(start),
-        "endsAt": stamp(end),
+        "startsAt": stamp(0),
+        "endsAt": stamp(60),
         "createdBy": "someone",
-        "comment": comment,
+        "comment": "deploying",
     }
 
 
 @pytest.mark.services
 def test_alerts_are_told_apart_by_their_state(monitoring: Monitoring) -> None:
-    made = monitoring.post("/api/v2/silences", silence("deploying", 0, 60, name="quiet", value="yes"))
-    monitoring.post("/api/v2/silences", silence("later", 30, 60, name="alertname", value="x.*", isRegex=True))
+    made = monitoring.post("/api/v2/silences", silence(name="quiet", value="yes"))
     alerts = [
         alert("LatencyHigh", "\x1b[31mslow\x1b[0m password=hunter22hunter", severity="warning"),
         alert("ApiDown", "gone", severity="critical", inhibits="yes"),
@@ -64,7 +63,9 @@ def test_alerts_are_told_apart_by_their_state(monitoring: Monitoring) -> None:
     monitoring.post("/api/v2/alerts", alerts)
     found = until(
         monitoring.alertmanager,
-        lambda snapshot: (snapshot.count("active"), snapshot.count("suppressed")) == (2, 2),
+        lambda snapshot: (
+            sorted(one.state for one in snapshot.alerts) == [*["active"] * 2, *["suppressed"] * 2]
+        ),
     )
     assert [item.name for item in found.alerts[:2]] == ["ApiDown", "LatencyHigh"], "active and severe first"
     by_name = {item.name: item for item in found.alerts}
@@ -73,39 +74,6 @@ def test_alerts_are_told_apart_by_their_state(monitoring: Monitoring) -> None:
     assert by_name["LatencyHigh"].summary == "slow password=REDACTED"
     assert dict(by_name["ApiDown"].labels)["severity"] == "critical"
     assert abs(by_name["ApiDown"].starts_at - found.at) < 60
-    assert [(item.comment, item.state) for item in found.silences] == [
-        ("deploying", "active"),
-        ("later", "pending"),
-    ]
-    assert found.silences[1].matchers == ('alertname=~"x.*"',)
-    assert found.silences[0].ends_at > found.at + 3000
-
-
-def test_expired_silences_come_last_and_only_the_newest() -> None:
-    def entry(state: str, ends: int) -> str:
-        return (
-            f'{{"id": "{state}-{ends}", "status": {{"state": "{state}"}}, "createdBy": "a", "comment": "c",'
-            f' "matchers": [{{"name": "n", "value": "v", "isRegex": false, "isEqual": false}}],'
-            f' "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2026-02-{ends:02}T00:00:00.123456789Z"}}'
-        )
-
-    silences = [entry("expired", day) for day in range(1, 26)]
-    silences += [entry("pending", 3), entry("active", 9), entry("active", 8)]
-    body = f"[{','.join(silences)}]".encode()
-    with scripted(lambda handler: reply(200, body if "silences" in handler.path else b"[]")(handler)) as (
-        url,
-        _,
-    ):
-        found = poll_once(url).snapshots[0].silences
-    assert [item.id for item in found[:5]] == [
-        "active-8",
-        "active-9",
-        "pending-3",
-        "expired-25",
-        "expired-24",
-    ]
-    assert len(found) == 3 + 20
-    assert found[0].matchers == ('n!="v"',)
 
 
 @pytest.mark.parametrize(
@@ -141,10 +109,7 @@ def test_it_only_reads_and_shows_no_credential() -> None:
     with scripted(reply(200, b"[]")) as (url, requests):
         secret = url.replace("://", "://reader:hunter22@") + "/am/"
         kept = poll_once(secret, headers={"X-Token": SecretStr("s3cr3t")})
-    assert sorted((request.method, request.path) for request in requests) == [
-        ("GET", "/am/api/v2/alerts"),
-        ("GET", "/am/api/v2/silences"),
-    ]
+    assert {(request.method, request.path) for request in requests} == {("GET", "/am/api/v2/alerts")}
     assert {request.headers["X-Token"] for request in requests} == {"s3cr3t"}
     shown = repr(kept.statuses) + repr(kept.snapshots)
     assert not any(word in shown for word in ("hunter22", "s3cr3t", "reader"))

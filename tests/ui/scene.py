@@ -198,7 +198,6 @@ def metrics() -> PrometheusSnapshot:
     broken: list[float | None] = [*calm[:60], *([None] * 10), *calm[:50]]
     return PrometheusSnapshot(
         NOW,
-        15.0,
         (
             ServiceMetrics("checkout", ok(0.281), ok(412.0), ok(2.31), ok(1.0), 0.05, history(rising), 1.0),
             ServiceMetrics(

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from console.config import PrometheusSettings, ServiceSettings
 from console.model.clock import Clock
-from console.model.metrics import PrometheusSnapshot, QueryAnswer, Sample, ServiceMetrics
+from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.reading import State
 from console.model.source import Health
 from console.model.text import clean
@@ -63,16 +63,6 @@ class PrometheusSource:
         """Let the thread go; a hung server is not waited for."""
         self._client.close()
 
-    async def query(self, expression: str) -> QueryAnswer:
-        """The value of any PromQL expression now. Raises SourceError with the server's reason."""
-        answer = await self._client.instant(expression)
-        samples = (
-            Sample(tuple(sorted(item.labels.items())), item.points[-1][1], item.points[-1][0])
-            for item in answer.series
-            if item.points
-        )
-        return QueryAnswer(tuple(samples), answer.warnings)
-
     async def read(self) -> PrometheusSnapshot:
         """One round. A number whose question fails is a failed cell; SourceError when all of them do."""
         warnings: dict[str, None] = {}
@@ -94,7 +84,6 @@ class PrometheusSource:
             warnings.update((failure.reason, None) for failure in column.failures.values())
         return PrometheusSnapshot(
             at=self._clock.now().timestamp(),
-            step=self._step,
             services=services,
             warnings=tuple(warnings)[:MAX_WARNINGS],
         )

@@ -50,7 +50,7 @@ def test_what_is_measured_before_says_how_much_it_moves(tmp_path: Path) -> None:
     service = msgspec.structs.replace(
         service, error_ratio=Reading(State.OK, 0.10, 1.0), p95=Reading(State.OK, 3.0, 1.0)
     )
-    board.publish("prometheus", PrometheusSnapshot(1.0, 30, (service,)))
+    board.publish("prometheus", PrometheusSnapshot(1.0, (service,)))
 
     found = measure(world_of(clock, board, tmp_path), "deployment", "shop", 2, 3)
     assert (found.service, found.ratio, found.available, found.desired) == ("shop", 0.10, 2, 3)
@@ -72,7 +72,7 @@ def test_only_a_clear_fall_is_judged_before_a_whole_window_has_passed(
             at = clock.now().timestamp() + after
             value = Reading(State.OK, ratio, at)
             service = ServiceMetrics("shop", value, NO_DATA, NO_DATA, NO_DATA, threshold=0.05)
-            board.publish("prometheus", PrometheusSnapshot(at, 5, (service,)))
+            board.publish("prometheus", PrometheusSnapshot(at, (service,)))
 
         sample(after=5)
         task = asyncio.create_task(settle(world, "deployment", "shop", Before("shop", 0.0528, 4, 4), 4, 4))
@@ -103,7 +103,7 @@ def test_the_p95_of_a_whole_window_is_waited_for_too(
             service = ServiceMetrics(
                 "shop", ratio, NO_DATA, latency, NO_DATA, threshold=0.05, p95_threshold=0.5
             )
-            board.publish("prometheus", PrometheusSnapshot(at, 5, (service,)))
+            board.publish("prometheus", PrometheusSnapshot(at, (service,)))
 
         async def turns() -> None:
             for _ in range(20):

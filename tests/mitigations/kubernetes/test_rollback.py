@@ -32,7 +32,7 @@ async def release_history(r: Rig) -> None:
 def ratio(r: Rig, value: float, at: float) -> None:
     reading = Reading(State.OK, value, at)
     service = ServiceMetrics("shop", reading, NO_DATA, NO_DATA, NO_DATA, 0.05)
-    r.board.publish("prometheus", PrometheusSnapshot(at, 1, (service,)))
+    r.board.publish("prometheus", PrometheusSnapshot(at, (service,)))
 
 
 def test_the_revision_with_another_image_is_preselected_and_reached(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def test_what_new_pods_request_is_held_against_the_nodes(tmp_path: Path) -> None
             r.board.publish(SOURCE, snapshot)
             reading = Reading(State.OK, 90.0, 1.0)
             service = ServiceMetrics("shop", NO_DATA, reading, NO_DATA, NO_DATA, 0.05)
-            r.board.publish("prometheus", PrometheusSnapshot(1.0, 1, (service,)))
+            r.board.publish("prometheus", PrometheusSnapshot(1.0, (service,)))
 
             up = await r.plan("k8s.scale", "deployment/shop", replicas="7")
             down = await r.plan("k8s.scale", "deployment/shop", replicas="2")
