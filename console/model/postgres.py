@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 import msgspec
-
-from console.model.reading import Reading, State
 
 CLIENT = "client backend"
 """The backend_type of an application's session; everything else is the server's own."""
@@ -17,9 +14,6 @@ READER = "warroom"
 
 ACTOR = "warroom-act"
 """The application_name of the sessions with which consoles act."""
-
-PREPARED_TRANSACTION = 0
-"""The pid that pg_blocking_pids() gives for a lock of a prepared transaction, which has no session."""
 
 
 class Backend(msgspec.Struct, frozen=True, gc=False):
@@ -74,41 +68,32 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
 
 
 class Replica(msgspec.Struct, frozen=True, gc=False):
-    """A standby seen from the primary; lag in bytes between current WAL and each position.
+    """A standby seen from the primary.
 
-    ``replay_seconds`` is the server's own estimate, None while there is nothing to replay. Positions are
-    None where the role may not see them.
+    ``replay_lag`` is bytes between the current WAL and what it has replayed, None where the role may not
+    see that.
     """
 
     application: str
     client: str
-    state: str
-    sync_state: str
-    sent_lag: int | None
-    flush_lag: int | None
     replay_lag: int | None
-    replay_seconds: float | None = None
 
 
 class Standby(msgspec.Struct, frozen=True, gc=False):
     """The server's own replay position, when it is a standby.
 
-    ``receiver`` is whether a WAL receiver runs, ``unreplayed`` received minus replayed bytes,
-    ``replay_age`` seconds since the last replayed commit (which also rises on an idle primary).
-    ``paused`` is whether replay was paused, by a person or because a limit is lower than the primary's.
+    ``receiver`` is whether a WAL receiver runs, ``unreplayed`` received minus replayed bytes: 0 of a
+    standby without a receiver says nothing about what it has not received.
     """
 
     receiver: bool
     unreplayed: int | None
-    replay_age: float | None
-    paused: bool = False
 
 
 class Slot(msgspec.Struct, frozen=True, gc=False):
     """A replication slot and the WAL it retains."""
 
     name: str
-    kind: str
     active: bool
     retained: int | None
     wal_status: str
@@ -123,39 +108,27 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
     mean_ms: float
 
 
-class Relation(msgspec.Struct, frozen=True, gc=False):
-    """A table with its indexes and TOAST, or a database, and its size on disk in bytes."""
-
-    name: str
-    size: int
-
-
 class PostgresSnapshot(msgspec.Struct, frozen=True):
     """One round of reads.
 
     ``usable`` is max_connections minus the reserved slots; ``clients`` counts client backends only, this
     console's among them because they hold slots too; ``backends`` leaves the consoles' reading sessions
-    out. ``oldest_transaction`` and ``oldest_query`` are ages in seconds. ``statements`` are those with the
-    most time in the last ``statements_span`` seconds, or since the last reset while that is None; they are
-    None without pg_stat_statements. ``tables`` and ``databases`` are read every few minutes.
-    ``limited`` is True when the role lacks pg_read_all_stats, so that states and queries of others are
-    hidden; a count is then a lower bound and shown as such. ``now`` is the server's clock.
+    out. ``oldest_transaction`` is an age in seconds. ``statements`` are those with the most time since the
+    last look, at first since the last reset; they are None without pg_stat_statements. ``limited`` is True
+    when the role lacks pg_read_all_stats, so that states and queries of others are hidden; a count is then a
+    lower bound and shown as such. ``now`` is the server's clock.
     """
 
     at: float
     now: float
     version: int
-    server: str
     standby: Standby | None
-    max_connections: int
-    reserved: int
     usable: int
     clients: int
     by_state: tuple[tuple[str, int], ...]
     by_application: tuple[tuple[str, int], ...]
     backends: tuple[Backend, ...]
     oldest_transaction: float | None
-    oldest_query: float | None
     idle_in_transaction: int
     waiting: int
     replicas: tuple[Replica, ...] = ()
@@ -164,14 +137,6 @@ class PostgresSnapshot(msgspec.Struct, frozen=True):
     limited: bool = False
     pending_restart: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    statements_span: float | None = None
-    tables: tuple[Relation, ...] = ()
-    databases: tuple[Relation, ...] = ()
-
-    @property
-    def role(self) -> Literal["primary", "standby"]:
-        """Whether the server takes writes or replays those of another."""
-        return "primary" if self.standby is None else "standby"
 
 
 class Blocker(msgspec.Struct, frozen=True):
@@ -252,23 +217,3 @@ def _tree(
     return Blocker(
         root, by_pid.get(root), tuple(reversed(nodes.get(root, []))), counts.get(root, 0), deadlock
     )
-
-
-def replication_lag(snapshot: PostgresSnapshot) -> Reading:
-    """How far a standby is behind, in seconds: 0 when it has replayed all that it received.
-
-    Not applicable on a primary. Without a WAL receiver the lag is unknown and never 0: comparing received
-    with replayed WAL says nothing about what a cut-off standby has not received.
-    """
-    standby = snapshot.standby
-    if standby is None:
-        return Reading(State.DISABLED, at=snapshot.at, reason="n/a (primary)")
-    if not standby.receiver:
-        age = "" if standby.replay_age is None else f"; last replayed commit {standby.replay_age:.0f} s ago"
-        return Reading(State.FAILED, at=snapshot.at, reason=f"no WAL receiver: cut off from its primary{age}")
-    if standby.unreplayed == 0:
-        return Reading(State.OK, 0.0, snapshot.at)
-    if standby.unreplayed is None or standby.replay_age is None:
-        return Reading(State.NO_DATA, at=snapshot.at, reason="nothing has been replayed yet")
-    reason = "replay is paused" if standby.paused else ""
-    return Reading(State.OK, standby.replay_age, snapshot.at, reason=reason)

@@ -154,16 +154,12 @@ def postgres(*backends: Backend, at: float = NOW, **more: Any) -> PostgresSnapsh
     fields: dict[str, Any] = {
         "now": at,
         "version": 160000,
-        "server": "127.0.0.1:5432",
         "standby": None,
-        "max_connections": 100,
-        "reserved": 3,
         "usable": 97,
         "clients": len(backends),
         "by_state": (),
         "by_application": (),
         "oldest_transaction": None,
-        "oldest_query": None,
         "idle_in_transaction": 0,
         "waiting": 0,
     }

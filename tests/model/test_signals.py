@@ -366,18 +366,18 @@ def test_replication() -> None:
         {
             "postgres:main": postgres(
                 replicas=(
-                    Replica("far", "", "streaming", "async", 0, 0, 100 * 1024**2),
-                    Replica("near", "", "streaming", "async", 0, 0, 1024),
+                    Replica("far", "", 100 * 1024**2),
+                    Replica("near", "", 1024),
                 ),
                 slots=(
-                    Slot("dead", "physical", False, 3 * 1024**3, "extended"),
-                    Slot("used", "physical", True, 3 * 1024**3, "extended"),
-                    Slot("gone", "physical", False, None, "lost"),
+                    Slot("dead", False, 3 * 1024**3, "extended"),
+                    Slot("used", True, 3 * 1024**3, "extended"),
+                    Slot("gone", False, None, "lost"),
                 ),
                 limited=True,
             ),
-            "postgres:copy": postgres(standby=Standby(False, 0, 900.0)),
-            "postgres:good": postgres(standby=Standby(True, 0, 900.0)),
+            "postgres:copy": postgres(standby=Standby(False, 0)),
+            "postgres:good": postgres(standby=Standby(True, 0)),
         }
     )
     assert sorted(texts(board)) == [

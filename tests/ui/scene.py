@@ -252,10 +252,7 @@ def postgres(**changes: Any) -> PostgresSnapshot:
         "at": NOW,
         "now": NOW,
         "version": 180001,
-        "server": "db.shop:5432/shop",
         "standby": None,
-        "max_connections": 100,
-        "reserved": 3,
         "usable": 97,
         "clients": 91,
         "by_state": (("idle", 48), ("idle in transaction", 31), ("active", 12)),
@@ -297,10 +294,9 @@ def postgres(**changes: Any) -> PostgresSnapshot:
             *(backend(4100 + number) for number in range(12)),
         ),
         "oldest_transaction": 723.0,
-        "oldest_query": 95.0,
         "idle_in_transaction": 31,
         "waiting": 2,
-        "replicas": (Replica("standby1", "10.0.0.9", "streaming", "async", 0, 0, 2 * MB),),
+        "replicas": (Replica("standby1", "10.0.0.9", 2 * MB),),
         "statements": (Statement(update, 81234, 912345.0, 11.2), Statement("SELECT 1", 99, 10.0, 0.1)),
     }
     return PostgresSnapshot(**{**defaults, **changes})

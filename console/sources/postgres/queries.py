@@ -58,37 +58,29 @@ SELECT /* warroom */ a.pid,
 
 # A cascading standby has followers too, and no current WAL of its own making.
 #
-# write_lag, flush_lag and replay_lag are NULL once the standby is idle and caught up (manual,
-# "pg_stat_replication"), so the bytes are the measure and the time is an addition.
+# The lag is measured in bytes: in time, replay_lag is NULL once the standby is idle and caught up (manual,
+# "pg_stat_replication").
 REPLICAS = """
 SELECT /* warroom */ application_name,
        coalesce(client_hostname, host(client_addr), 'local'),
-       state,
-       sync_state,
-       pg_wal_lsn_diff(wal.lsn, sent_lsn)::bigint,
-       pg_wal_lsn_diff(wal.lsn, flush_lsn)::bigint,
-       pg_wal_lsn_diff(wal.lsn, replay_lsn)::bigint,
-       extract(epoch FROM replay_lag)::float8
+       pg_wal_lsn_diff(wal.lsn, replay_lsn)::bigint
   FROM pg_stat_replication,
        (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
                     ELSE pg_current_wal_lsn() END AS lsn) AS wal
  ORDER BY application_name, pid
 """
 
-# Only during recovery: pg_is_wal_replay_paused() is an error elsewhere.
 STANDBY = """
 SELECT /* warroom */ EXISTS (SELECT FROM pg_stat_wal_receiver),
-       pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::bigint,
-       extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8,
-       pg_is_wal_replay_paused()
+       pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::bigint
 """
 
 SLOTS = """
-SELECT /* warroom */ slot_name, slot_type, active, pg_wal_lsn_diff(wal.lsn, restart_lsn)::bigint, wal_status
+SELECT /* warroom */ slot_name, active, pg_wal_lsn_diff(wal.lsn, restart_lsn)::bigint, wal_status
   FROM pg_replication_slots,
        (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
                     ELSE pg_current_wal_lsn() END AS lsn) AS wal
- ORDER BY 4 DESC NULLS LAST, 1
+ ORDER BY 3 DESC NULLS LAST, 1
 """
 
 # wal_status came with 13 (release notes, "max_slot_wal_keep_size").
@@ -121,29 +113,3 @@ def statement_texts(schema: str) -> Composed:
     return SQL(
         "SELECT /* warroom */ queryid, min(query) FROM {}(true) WHERE queryid = ANY(%s) GROUP BY queryid"
     ).format(Identifier(schema, "pg_stat_statements"))
-
-
-# The largest by the planner's page counts are measured exactly: measuring all would open every file.
-# The size functions wait for an ACCESS EXCLUSIVE lock, which lock_timeout bounds.
-TABLES = """
-SELECT /* warroom */ format('%I.%I', nspname, relname), pg_total_relation_size(oid)
-  FROM (SELECT c.oid, n.nspname, c.relname
-          FROM pg_class c
-          JOIN pg_namespace n ON n.oid = c.relnamespace
-          LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
-         WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
-           AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-         ORDER BY c.relpages + coalesce(t.relpages, 0) DESC, c.oid
-         LIMIT 20) AS largest
- ORDER BY 2 DESC NULLS LAST, 1
- LIMIT 10
-"""
-
-# pg_database_size() needs CONNECT or pg_read_all_stats (manual, "Database Object Size Functions").
-DATABASES = """
-SELECT /* warroom */ datname, pg_database_size(oid)
-  FROM pg_database
- WHERE datallowconn AND has_database_privilege(oid, 'CONNECT')
- ORDER BY 2 DESC, 1
- LIMIT 10
-"""

@@ -9,7 +9,7 @@ import psycopg
 
 from console.config import PostgresSettings
 from console.model.clock import Clock
-from console.model.postgres import READER, PostgresSnapshot, Relation, Standby
+from console.model.postgres import READER, PostgresSnapshot, Standby
 from console.sources.base import SourceError
 from console.sources.postgres import queries, rows
 from console.sources.postgres.errors import explain
@@ -26,9 +26,6 @@ SESSION = {
 }
 """Settings of the reading session; times are milliseconds."""
 
-SIZES_SECONDS = 300.0
-"""At least this long between two looks at sizes: each opens every file of the largest tables."""
-
 
 class Reader:
     """Reads rounds. What is expensive or may fail for a while is kept from the last one."""
@@ -38,9 +35,7 @@ class Reader:
         self._clock = clock
         self._link: Link | None = None
         self._statements = StatementWatch()
-        self._limits: tuple[int, int, tuple[str, ...]] | None = None
-        self._sizes: tuple[tuple[Relation, ...], tuple[Relation, ...]] = ((), ())
-        self._sized_at: float | None = None
+        self._limits: tuple[int, tuple[str, ...]] | None = None
 
     async def close(self) -> None:
         """End the session, also while the server is silent."""
@@ -78,19 +73,16 @@ class Reader:
         limits = await self._group(notes, "settings", self._read_limits(link), self._limits)
         if limits is None:
             raise SourceError("the connection limit could not be read", "see the notes of the server's log")
-        max_connections, reserved, pending_restart = limits
+        usable, pending_restart = limits
         standby = (
-            await self._group(notes, "replay", _standby(link), Standby(False, None, None))
-            if recovering
-            else None
+            await self._group(notes, "replay", _standby(link), Standby(False, None)) if recovering else None
         )
         replicas = await self._group(notes, "standbys", _all(link, queries.REPLICAS, rows.replica), ())
         slots_query = queries.SLOTS if link.version >= 130000 else queries.SLOTS_12
         slots = await self._group(notes, "slots", _all(link, slots_query, rows.slot), ())
-        statements, span = await self._group(
-            notes, "statements", self._statements.read(link, self._clock.monotonic()), (None, None)
+        statements = await self._group(
+            notes, "statements", self._statements.read(link, self._clock.monotonic()), None
         )
-        tables, databases = await self._group(notes, "sizes", self._read_sizes(link), self._sizes)
         if link.version < 120000:
             notes.append("this server is older than PostgreSQL 12, which is the oldest that is supported")
         clients = [it for it in backends if it.client_session]
@@ -100,17 +92,13 @@ class Reader:
             at=self._clock.now().timestamp(),
             now=now,
             version=link.version,
-            server=link.server,
             standby=standby,
-            max_connections=max_connections,
-            reserved=reserved,
-            usable=max_connections - reserved,
+            usable=usable,
             clients=len(clients),
             by_state=rows.by_state(clients, own_pid),
             by_application=rows.by_application(clients),
             backends=tuple(others),
             oldest_transaction=rows.oldest(now, (it.xact_start for it in working)),
-            oldest_query=rows.oldest(now, (it.query_start for it in working if it.state == "active")),
             idle_in_transaction=sum(it.idle_in_transaction for it in working),
             waiting=sum(it.waits_for_lock for it in working),
             replicas=replicas,
@@ -119,9 +107,6 @@ class Reader:
             limited=not sees_all,
             pending_restart=pending_restart,
             notes=tuple(notes),
-            statements_span=span,
-            tables=tables,
-            databases=databases,
         )
 
     async def _group(self, notes: list[str], what: str, reading: Awaitable[T], otherwise: T) -> T:
@@ -134,23 +119,16 @@ class Reader:
             notes.append(f"{what}: {explain(error).reason}")
             return otherwise
 
-    async def _read_limits(self, link: Link) -> tuple[int, int, tuple[str, ...]]:
+    async def _read_limits(self, link: Link) -> tuple[int, tuple[str, ...]]:
+        """The slots for clients, and the settings that wait for a restart."""
         found = await link.fetch(queries.SETTINGS)
         values = {name: setting for name, setting, _ in found}
         reserved = sum(
             int(values.get(name, 0)) for name in ("superuser_reserved_connections", "reserved_connections")
         )
         pending = tuple(sorted(name for name, _, waiting in found if waiting))
-        self._limits = int(values["max_connections"]), reserved, pending
+        self._limits = int(values["max_connections"]) - reserved, pending
         return self._limits
-
-    async def _read_sizes(self, link: Link) -> tuple[tuple[Relation, ...], tuple[Relation, ...]]:
-        now = self._clock.monotonic()
-        if self._sized_at is None or now - self._sized_at >= SIZES_SECONDS:
-            self._sized_at = now
-            tables = await _all(link, queries.TABLES, rows.relation)
-            self._sizes = tables, await _all(link, queries.DATABASES, rows.relation)
-        return self._sizes
 
 
 async def _all(link: Link, statement: str, record: Callable[[rows.Row], T]) -> tuple[T, ...]:

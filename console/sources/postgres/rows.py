@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from console.model.postgres import Backend, Relation, Replica, Slot, Standby
+from console.model.postgres import Backend, Replica, Slot, Standby
 from console.model.redact import redact
 from console.model.text import clean
 
@@ -54,15 +54,14 @@ def backend(row: Row) -> Backend:
 
 def replica(row: Row) -> Replica:
     """A row of queries.REPLICAS."""
-    application, client, state, sync_state, sent, flush, replay, seconds = row
-    lags = (_positive(sent), _positive(flush), _positive(replay))
-    return Replica(_name(application), _name(client), state or "", sync_state or "", *lags, seconds)
+    application, client, replay_lag = row
+    return Replica(_name(application), _name(client), _positive(replay_lag))
 
 
 def standby(row: Row) -> Standby:
     """The row of queries.STANDBY."""
-    receiver, unreplayed, replay_age, paused = row
-    return Standby(receiver, _positive(unreplayed), replay_age, paused)
+    receiver, unreplayed = row
+    return Standby(receiver, _positive(unreplayed))
 
 
 def _positive(difference: int | None) -> int | None:
@@ -71,13 +70,8 @@ def _positive(difference: int | None) -> int | None:
 
 
 def slot(row: Row) -> Slot:
-    """A row of queries.slots()."""
-    return Slot(_name(row[0]), row[1], row[2], row[3], row[4] or "")
-
-
-def relation(row: Row) -> Relation:
-    """A row of queries.TABLES or queries.DATABASES; a table dropped meanwhile has no size."""
-    return Relation(_name(row[0]), row[1] or 0)
+    """A row of queries.SLOTS."""
+    return Slot(_name(row[0]), row[1], row[2], row[3] or "")
 
 
 def by_state(clients: Iterable[Backend], own_pid: int) -> tuple[tuple[str, int], ...]:

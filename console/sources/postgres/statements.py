@@ -22,20 +22,19 @@ class StatementWatch:
         self._before: dict[int, tuple[int, float]] | None = None
         self._read_at = 0.0
         self._latest: tuple[Statement, ...] | None = None
-        self._span: float | None = None
 
-    async def read(self, link: Link, now: float) -> tuple[tuple[Statement, ...] | None, float | None]:
-        """The statements and the seconds they cover; None without the extension.
+    async def read(self, link: Link, now: float) -> tuple[Statement, ...] | None:
+        """The statements, most time first; None without the extension.
 
         ``now`` is monotonic. Within SPAN_SECONDS of the last look its result comes back.
         Raises what ``Link.fetch`` raises.
         """
         if self._before is not None and now - self._read_at < SPAN_SECONDS:
-            return self._latest, self._span
+            return self._latest
         extension = await link.fetch(queries.STATEMENTS_EXTENSION)
         if not extension:
-            self._before = self._latest = self._span = None
-            return None, None
+            self._before = self._latest = None
+            return None
         schema, version = extension[0]
         counters = {
             queryid: (calls, total)
@@ -44,12 +43,11 @@ class StatementWatch:
         costs = since(self._before, counters)
         first = sorted(costs, key=lambda queryid: -costs[queryid][1])[: 2 * TOP]
         texts = dict(await link.fetch(queries.statement_texts(schema), [first])) if first else {}
-        self._span = None if self._before is None else now - self._read_at
         self._before, self._read_at = counters, now
         self._latest = tuple(_statement(texts[it], *costs[it]) for it in first if _foreign(texts.get(it)))[
             :TOP
         ]
-        return self._latest, self._span
+        return self._latest
 
 
 def since(

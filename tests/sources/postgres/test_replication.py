@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from console.model.clock import ManualClock
-from console.model.postgres import PostgresSnapshot, replication_lag
-from console.model.reading import State
+from console.model.postgres import PostgresSnapshot
 from console.sources.postgres.statements import SPAN_SECONDS, since
 from tests.services import PostgresFactory, PostgresServer, eventually
 from tests.sources.postgres.helpers import START, read_once, read_until, reading, run
@@ -14,7 +13,7 @@ from tests.sources.postgres.helpers import START, read_once, read_until, reading
 pytestmark = pytest.mark.services
 
 
-def test_a_caught_up_idle_standby_lags_by_nothing_and_a_primary_not_at_all(
+def test_a_standby_is_told_from_its_primary_and_leaves_nothing_unreplayed(
     postgres_machine: PostgresServer, postgres_standby: PostgresServer
 ) -> None:
     postgres_machine.execute("SELECT pg_switch_wal()")
@@ -27,12 +26,8 @@ def test_a_caught_up_idle_standby_lags_by_nothing_and_a_primary_not_at_all(
             return await read_until(source, caught_up)
 
     found = run(scenario())
-    assert found.role == "standby"
-    lag = replication_lag(found)
-    assert (lag.state, lag.value) == (State.OK, 0.0)
     primary = read_once(postgres_machine.dsn())
-    assert primary.role == "primary"
-    assert replication_lag(primary).reason == "n/a (primary)"
+    assert primary.standby is None
     assert found.notes == primary.notes == ()
 
 
@@ -45,10 +40,9 @@ def test_the_primary_shows_its_standby_and_the_slot_behind_it(
 
     found = run(scenario())
     (replica,) = found.replicas
-    assert (replica.application, replica.state, replica.sync_state) == ("replica", "streaming", "async")
-    assert (replica.sent_lag, replica.flush_lag) == (0, 0)
+    assert replica.application == "replica"
     (slot,) = found.slots
-    assert (slot.name, slot.kind, slot.active) == ("replica", "physical", True)
+    assert (slot.name, slot.active) == ("replica", True)
     assert slot.wal_status == ("reserved" if found.version >= 130000 else "")
     walsender = [it for it in found.backends if it.backend_type == "walsender"]
     assert len(walsender) == 1
@@ -66,9 +60,7 @@ def test_a_standby_that_is_cut_off_is_never_shown_as_caught_up(machine_postgres:
                 return await read_until(source, lambda it: it.standby and not it.standby.receiver)
 
         found = run(scenario())
-        assert found.standby is not None and found.standby.unreplayed == 0
-        lag = replication_lag(found)
-        assert lag.state is State.FAILED and "cut off" in lag.reason
+        assert found.standby is not None and found.standby.unreplayed == 0, "which is why it is not enough"
     finally:
         standby.stop()
 
@@ -87,20 +79,20 @@ def test_an_idle_slot_shows_the_wal_it_retains(postgres_machine: PostgresServer)
         postgres_machine.execute("DROP TABLE IF EXISTS churn")
 
 
-def test_paused_replay_is_seen(postgres_machine: PostgresServer, postgres_standby: PostgresServer) -> None:
+def test_what_a_standby_has_not_replayed_is_counted(
+    postgres_machine: PostgresServer, postgres_standby: PostgresServer
+) -> None:
     postgres_machine.execute("CREATE TABLE early AS SELECT 1")
     eventually(lambda: postgres_standby.execute("SELECT to_regclass('early')") != [(None,)], "replay")
     postgres_standby.execute("SELECT pg_wal_replay_pause()")
     try:
         postgres_machine.execute("CREATE TABLE late AS SELECT 1")
 
-        async def scenario() -> PostgresSnapshot:
+        async def scenario() -> None:
             async with reading(postgres_standby.dsn()) as source:
-                return await read_until(source, lambda it: it.standby and it.standby.unreplayed)
+                await read_until(source, lambda it: it.standby and it.standby.unreplayed)
 
-        found = run(scenario())
-        lag = replication_lag(found)
-        assert lag.ok and lag.value is not None and lag.value > 0 and lag.reason == "replay is paused"
+        run(scenario())
     finally:
         postgres_standby.execute("SELECT pg_wal_replay_resume()")
         postgres_machine.execute("DROP TABLE late, early")
@@ -116,7 +108,7 @@ def test_statements_are_those_of_the_last_span_and_never_the_consoles_own(
     async def scenario() -> None:
         async with reading(postgres_machine.dsn(), clock) as source:
             first = await source.read()
-            assert first.statements is not None and first.statements_span is None
+            assert first.statements is not None
             assert first.statements[0].query == "SELECT pg_sleep($1) AS old_and_slow"
             assert first.statements[0].mean_ms >= 200
             for _ in range(3):
@@ -124,7 +116,7 @@ def test_statements_are_those_of_the_last_span_and_never_the_consoles_own(
             assert (await source.read()).statements == first.statements
             clock.advance(SPAN_SECONDS)
             second = await source.read()
-        assert second.statements is not None and second.statements_span == SPAN_SECONDS
+        assert second.statements is not None
         top = second.statements[0]
         assert (top.query, top.calls) == ("SELECT now(), pg_sleep($1) AS new_one", 3)
         assert top.total_ms == pytest.approx(3 * top.mean_ms) and top.mean_ms >= 10
