@@ -36,7 +36,6 @@ class RedisSnapshot(msgspec.Struct, frozen=True):
 
     at: float
     version: str
-    server: str
     role: str
     state: str
     used: int
@@ -50,12 +49,9 @@ class RedisSnapshot(msgspec.Struct, frozen=True):
     ops: float | None
     hit_ratio: Reading
     evictions: float | None
-    expirations: float | None
     rejected: float | None
     oom_errors: float | None
-    oom_total: int
     link: str
-    replica_gap: int | None
     replicas: int
     rdb_ok: bool
     aof_ok: bool

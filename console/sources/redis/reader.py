@@ -14,7 +14,7 @@ from console.model.redis import Queue, RedisSnapshot
 from console.model.text import clean
 from console.sources.base import SourceError
 from console.sources.redis import replies
-from console.sources.redis.client import CLIENT_NAME, BadAddressError, ReadOnlyClient, address, explain
+from console.sources.redis.client import CLIENT_NAME, BadAddressError, ReadOnlyClient, explain
 from console.sources.redis.queues import QueueWatch
 
 Info = dict[str, str]
@@ -22,7 +22,6 @@ Info = dict[str, str]
 COUNTERS = {
     "ops": "total_commands_processed",
     "evictions": "evicted_keys",
-    "expirations": "expired_keys",
     "rejected": "rejected_connections",
     "hits": "keyspace_hits",
     "misses": "keyspace_misses",
@@ -30,15 +29,13 @@ COUNTERS = {
 """Our name of a rate -> the counter in INFO stats behind it (Redis manual, INFO)."""
 
 _DATABASE = re.compile(r"db\d+$")
-_REPLICA = re.compile(r"slave\d+$")
 
 
 class Reader:
     """Reads rounds and keeps the counters of the last one."""
 
     def __init__(self, settings: RedisSettings, clock: Clock) -> None:
-        self._url = settings.url.get_secret_value()
-        self._client = ReadOnlyClient(self._url)
+        self._client = ReadOnlyClient(settings.url.get_secret_value())
         self._queues = QueueWatch(settings.queues)
         self._clock = clock
         self._before: tuple[float, str, dict[str, int]] | None = None
@@ -81,13 +78,11 @@ class Reader:
     ) -> RedisSnapshot:
         whole = replies.whole
         at = self._clock.now().timestamp()
-        oom_total = whole(replies.parts(info.get("errorstat_OOM", "")).get("count"))  # since 6.2
-        rates = self._rates(info, oom_total)
+        rates = self._rates(info)
         databases = [replies.parts(value) for key, value in info.items() if _DATABASE.match(key)]
         return RedisSnapshot(
             at=at,
             version=clean(info.get("redis_version", ""), 40),
-            server=address(self._url),
             role="replica" if info.get("role") == "slave" else "primary",
             state=_state(info, stops_writes),
             used=whole(info.get("used_memory")),
@@ -101,12 +96,9 @@ class Reader:
             ops=rates.get("ops"),
             hit_ratio=_hit_ratio(rates, at),
             evictions=rates.get("evictions"),
-            expirations=rates.get("expirations"),
             rejected=rates.get("rejected"),
             oom_errors=rates.get("oom"),
-            oom_total=oom_total,
             link=clean(info.get("master_link_status", ""), 40),
-            replica_gap=_gap(info),
             replicas=whole(info.get("connected_slaves")),
             rdb_ok=info.get("rdb_last_bgsave_status", "ok") == "ok",
             aof_ok=info.get("aof_last_write_status", "ok") == "ok",
@@ -117,11 +109,12 @@ class Reader:
             notes=notes,
         )
 
-    def _rates(self, info: Info, oom_total: int) -> dict[str, float]:
+    def _rates(self, info: Info) -> dict[str, float]:
         """Counters per second since the last round; empty after the first and after a restart."""
         now, run = self._clock.monotonic(), info.get("run_id", "")
         counters = {name: replies.whole(info.get(field)) for name, field in COUNTERS.items()}
-        counters["oom"] = oom_total
+        out_of_memory = replies.parts(info.get("errorstat_OOM", ""))  # since 6.2
+        counters["oom"] = replies.whole(out_of_memory.get("count"))
         before, self._before = self._before, (now, run, counters)
         if before is None or before[1] != run or now <= before[0]:
             return {}
@@ -163,14 +156,3 @@ def _hit_ratio(rates: dict[str, float], at: float) -> Reading:
     if lookups == 0:
         return Reading(State.NO_TRAFFIC, at=at, reason="no lookups since the last round")
     return Reading(State.OK, rates["hits"] / lookups, at)
-
-
-def _gap(info: Info) -> int | None:
-    """Bytes of the replication stream not yet processed: by the slowest replica, or by this one itself."""
-    whole = replies.whole
-    if info.get("role") == "slave":
-        received = info.get("slave_read_repl_offset")  # since 7.0
-        return None if received is None else max(0, whole(received) - whole(info.get("slave_repl_offset")))
-    replicas = [replies.parts(value) for key, value in info.items() if _REPLICA.match(key)]
-    end = whole(info.get("master_repl_offset"))
-    return max((max(0, end - whole(replica.get("offset"))) for replica in replicas), default=None)

@@ -35,7 +35,6 @@ def client(server: RedisServer) -> redis.Redis:
 def test_an_idle_server(server: RedisServer) -> None:
     found = read_once(server.url())
     assert (found.role, found.state, found.policy, found.limit) == ("primary", "ready", "noeviction", None)
-    assert found.server == f"127.0.0.1:{server.port}/0"
     assert found.version[0] in "67"
     assert found.used > 100_000 and found.system_memory > found.used
     assert (found.clients, found.max_clients, found.keys) == (1, 10000, 0)
@@ -83,7 +82,7 @@ def test_refused_writes_are_counted_while_reads_work_and_nothing_is_evicted(fact
             clock.advance(2)
             found = await source.read()
         assert found.limit == 2 * 1024 * 1024
-        assert (found.oom_total, found.oom_errors, found.evictions) == (1, 0.5, 0)
+        assert (found.oom_errors, found.evictions) == (0.5, 0)
 
     run(scenario())
     server.stop()
@@ -102,7 +101,7 @@ def test_evictions_are_seen_under_an_evicting_policy(factory: RedisFactory) -> N
             found = await source.read()
         assert found.policy == "allkeys-lru"
         assert found.evictions is not None and found.evictions > 10
-        assert found.oom_total == 0
+        assert found.oom_errors == 0
 
     run(scenario())
     server.stop()
@@ -165,13 +164,12 @@ def test_the_slow_log_is_redacted_and_leaves_the_console_out(server: RedisServer
     assert not any(entry.command.startswith(("INFO", "CONFIG")) for entry in slow)
 
 
-def test_a_replica_is_read_only_with_link_and_gap(factory: RedisFactory, server: RedisServer) -> None:
+def test_a_replica_is_read_only_and_tells_of_its_link(factory: RedisFactory, server: RedisServer) -> None:
     replica = factory.create(replicaof=f"127.0.0.1 {server.port}")
     eventually(lambda: read_once(replica.url()).link == "up", "the replica to connect", 30)
     client(server).set("a", 1)
     found = read_once(replica.url())
     assert (found.role, found.state) == ("replica", "readonly")
-    eventually(lambda: read_once(server.url()).replica_gap == 0, "the replica to catch up")
     assert read_once(server.url()).replicas == 1
     server.stop()
     eventually(lambda: read_once(replica.url()).link == "down", "the link to be down")
