@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from console.model import conninfo
 from console.model.explain import explain
 from console.model.keymap import checked_keymap
 
@@ -119,6 +120,12 @@ class PostgresSettings(_Section):
         "pgbackrest",
         "wal-g",
     )
+
+    @field_validator("dsn")
+    @classmethod
+    def _is_readable(cls, dsn: SecretStr) -> SecretStr:
+        conninfo.check(dsn.get_secret_value())
+        return dsn
 
 
 class RedisSettings(_Section):
@@ -266,8 +273,17 @@ def parse(text: str, name: str, flags: Mapping[str, Any] | None = None) -> Confi
         return Config.model_validate(data)
     except ValidationError as error:
         raise ConfigError(
-            "\n".join(explain(problem, text, name, Config) for problem in error.errors())
+            "\n".join(_explain(one, text, name, flags or {}) for one in error.errors())
         ) from None
+
+
+def _explain(problem: Mapping[str, Any], text: str, name: str, flags: Mapping[str, Any]) -> str:
+    """A sentence about a mistake, which is in the file or in the flag that was put over it."""
+    wrong = tuple(part for part in problem["loc"] if part != 0)
+    for flag, place in _FLAGS.items():
+        if flags.get(flag) and place == wrong:
+            return explain(problem, "", _FLAG_NAMES.get(flag) or f"--{flag.replace('_', '-')}", Config)
+    return explain(problem, text, name, Config)
 
 
 _FLAGS: dict[str, tuple[str, str]] = {
@@ -276,6 +292,8 @@ _FLAGS: dict[str, tuple[str, str]] = {
     "postgres_dsn": ("postgres", "dsn"),
     "redis_url": ("redis", "url"),
 }
+_FLAG_NAMES = {"postgres_dsn": "--postgres-dsn or WARROOM_POSTGRES_DSN"}
+"""What a message calls a flag that the environment may have set."""
 
 
 def _apply(flags: Mapping[str, Any], data: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,7 @@ def test_nothing_configured_is_no_error() -> None:
         ("[screen]\nkeys = { 'ui.zoom' = '' }", 2, ["no key"]),
         ("[screen]\nkeys = { 'ui.zoom' = 'r' }", 2, ["'r' is given to both", "'k8s.restart'"]),
         ("[screen]\nkeys = { 'ui.zoom' = 'banana' }", 2, ["'banana', which is no key"]),
+        ("[screen]\nkeys = { 'ui.zoom' = 'alt+z' }", 2, ["'alt+z', which is no key", "send as Escape"]),
         (
             "[screen]\nkeys = { 'ui.zoom' = 'super', 'ui.zom' = 'w', 'ui.help' = 'j' }",
             2,
@@ -100,6 +103,14 @@ def test_nothing_configured_is_no_error() -> None:
         ("[alertmanager]\nurl = 'ftp://h'", 2, ["alertmanager.url", "is not a URL"]),
         ("[[http]]\nname='a'\nurl='http://h:99999'", 3, ["http.0.url", "is not a URL"]),
         ("[[redis]]\nurl = 'http://u:hunter2@h'", 2, ["redis.0.url", "write e.g. 'redis://"]),
+        ("[[postgres]]\ndsn = 'mysql://u:hunter2@h'", 2, ["postgres.0.dsn", "write e.g. 'postgresql://"]),
+        (
+            "[[postgres]]\ndsn = ''\n[[postgres]]\nname = 'b'\ndsn = 'hst=h'",
+            5,
+            ["postgres.1.dsn", "mean 'host'"],
+        ),
+        ("[postgres]\ndsn = 'password=hunter2 x'", 2, ["'postgres.0.dsn': has no '=' after its 2nd keyword"]),
+        ("[postgres]\ndsn = 'postgresql://u:hunter2@h:x/d'", 2, ["has a port that is not a number"]),
         ("[[postgres]]\ndsn = 5", 2, ["'postgres.0.dsn': has to be a text in quotes"]),
         ("[[kubernetes]]\nnamespaces = 'shop'", 2, ["has to be a list, as in"]),
         ("[[kubernetes]]\nin_cluster = 'maybe'", 2, ["has to be true or false"]),
@@ -165,6 +176,36 @@ def test_flag_beats_environment_beats_file(tmp_path: Path, monkeypatch: pytest.M
     assert config.prometheus.services[0].name == "checkout"
 
 
+def test_what_a_flag_or_the_environment_says_wrong_is_not_blamed_on_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "w.toml"
+    file.write_text(GOOD)
+    monkeypatch.setenv("WARROOM_POSTGRES_DSN", "postgresql://app:hunter2/x@db")
+    with pytest.raises(ConfigError) as caught:
+        load(file, {"redis_url": "cache:6379"})
+    said = str(caught.value).splitlines()
+    assert [line.partition(": ")[0] for line in said] == [
+        "--postgres-dsn or WARROOM_POSTGRES_DSN",
+        "--redis-url",
+    ]
+    assert "has a port that is not a number" in said[0]
+    assert "hunter2" not in said[0]
+
+
+def test_reading_a_database_s_address_loads_no_client() -> None:
+    code = (
+        "import sys; from console.config import ConfigError, parse\n"
+        "parse(\"[postgres]\\ndsn = 'postgresql://app@db:5432/shop?sslmode=require'\", 'f')\n"
+        "try: parse(\"[postgres]\\ndsn = 'hst=db'\", 'f')\n"
+        "except ConfigError as error: print(error)\n"
+        "assert not {'psycopg', 'psycopg_binary'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "f:2: 'postgres.0.dsn': has an unknown keyword, the 1st; did you mean 'host'?\n"
+
+
 TWO = """
 [[kubernetes]]
 name = "eu"
@@ -199,7 +240,7 @@ def test_a_context_on_the_command_line_chooses_among_several_clusters() -> None:
     ("text", "name"),
     [
         ("[[kubernetes]]\nname = 'a'\n[[kubernetes]]\ncontext = 'a'", "clusters are called 'a'"),
-        ("[[postgres]]\ndsn = 'x'\n[[postgres]]\ndsn = 'y'", "servers are called 'main'"),
+        ("[[postgres]]\ndsn = ''\n[[postgres]]\ndsn = 'host=y'", "servers are called 'main'"),
         (
             "[[redis]]\nname = 'c'\nurl = 'redis://x'\n[[redis]]\nname = 'c'\nurl = 'redis://y'",
             "servers are called 'c'",

@@ -11,7 +11,7 @@ from console.engine.ports import FullError, PlanError
 from console.model.clock import Clock
 from console.model.postgres import ACTOR
 from console.sources.postgres import errors
-from console.sources.postgres.link import BadAddressError, Link
+from console.sources.postgres.link import Link
 
 PostgresConnection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -30,8 +30,6 @@ async def open_postgres(settings: PostgresSettings, _clock: Clock) -> PostgresCo
     """
     try:
         link = await Link.open(settings.dsn.get_secret_value(), ACTOR, SESSION)
-    except BadAddressError:
-        raise PlanError(f"The connection string of postgres:{settings.name} cannot be read.") from None
     except psycopg.Error as error:
         said = errors.explain(error)
         kind = FullError if isinstance(said, errors.FullError) else PlanError

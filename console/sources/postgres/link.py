@@ -13,8 +13,9 @@ import psycopg
 from psycopg import sql
 from psycopg.abc import Buffer, Params
 from psycopg.adapt import Loader
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
+from console.model.conninfo import parameters
 from console.model.text import clean
 
 CONNECT_SECONDS = 3
@@ -23,10 +24,6 @@ ANSWER_SECONDS = 2.5
 
 GIVE_UP_SECONDS = 30.0
 """How long an unanswered statement is kept before the connection is given up."""
-
-
-class BadAddressError(Exception):
-    """The connection string cannot be read. The reason is withheld: libpq quotes parts of the string."""
 
 
 class NoAnswerError(Exception):
@@ -44,20 +41,9 @@ class _LenientText(Loader):
         return bytes(data).decode("utf-8", "replace")
 
 
-def connection_parameters(dsn: str) -> dict[str, Any]:
-    """The parameters in a libpq connection string. Raises BadAddressError."""
-    try:
-        return conninfo_to_dict(dsn)
-    except psycopg.Error:
-        raise BadAddressError from None
-
-
 def address(dsn: str) -> str:
-    """Where a connection string leads, as host:port/database without user and password; "" if unreadable."""
-    try:
-        given = connection_parameters(dsn)
-    except BadAddressError:
-        return ""
+    """Where a connection string leads, as host:port/database without user and password."""
+    given = parameters(dsn)
     host, port = given.get("host") or given.get("hostaddr") or "local", given.get("port") or 5432
     return clean(f"{host}:{port}/{given.get('dbname') or given.get('user') or ''}", 120)
 
@@ -86,9 +72,9 @@ class Link:
         """Connect within CONNECT_SECONDS a host. ``settings`` are server settings of the session.
 
         They travel in the start-up packet, so a pooler that would leak them to others refuses instead.
-        Raises BadAddressError or psycopg.Error.
+        Raises psycopg.Error.
         """
-        given = connection_parameters(dsn)
+        given: dict[str, Any] = dict(parameters(dsn))
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         conninfo = make_conninfo(
             "",

@@ -13,7 +13,7 @@ from console.model.postgres import READER, PostgresSnapshot, Standby
 from console.sources.base import SourceError
 from console.sources.postgres import queries, rows
 from console.sources.postgres.errors import explain
-from console.sources.postgres.link import BadAddressError, Link, NoAnswerError
+from console.sources.postgres.link import Link, NoAnswerError
 from console.sources.postgres.statements import StatementWatch
 
 T = TypeVar("T")
@@ -47,11 +47,6 @@ class Reader:
         """One round. Raises SourceError."""
         try:
             return await self._round(await self._connected())
-        except BadAddressError:
-            raise SourceError(
-                "the connection string cannot be read",
-                "write it as postgresql://user@host:port/database or host=… user=… dbname=…",
-            ) from None
         except NoAnswerError as error:
             raise SourceError(
                 f"the server took a query and has been silent for {error.seconds:.0f} s",
