@@ -35,7 +35,8 @@ _WORDS = frozenset(
         *(f"f{number}" for number in range(1, 25)),
     )
 )
-_KEY = re.compile(r"(?P<held>(?:(?:ctrl|alt|shift|super|meta|hyper)\+)*)(?P<name>[a-zA-Z0-9]|[a-z0-9_]{2,})")
+_KEY = re.compile(r"(?P<held>(?:(?:ctrl|shift|super|meta|hyper)\+)*)(?P<name>[a-zA-Z0-9]|[a-z0-9_]{2,})")
+"""Alt is not among what may be held: to a terminal it is the key Escape and then the other."""
 
 
 def key_name(text: str) -> str | None:
@@ -61,7 +62,8 @@ def checked_keymap(wanted: Mapping[str, str]) -> dict[str, str]:
             problems.append(f"unknown action {name!r}{nearest(name, by_name)}")
         elif None in found:
             problems.append(
-                f"{name!r} has {wanted[name]!r}, which is no key; write e.g. 'r', 'ctrl+r', 'f5' or 'comma'"
+                f"{name!r} has {wanted[name]!r}, which is no key (nor is one held with Alt, which "
+                "terminals send as Escape); write e.g. 'r', 'ctrl+r', 'f5' or 'comma'"
             )
     mapped = {name: ",".join(filter(None, found)) for name, found in keys.items() if name in by_name}
     for at, name in enumerate(mapped):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
-from textual.events import Resize
+from textual.events import Event, Key, Resize
 from textual.filter import LineFilter
 from textual.screen import Screen
 
@@ -24,6 +24,7 @@ from console.ui.port import Engine
 from console.ui.screens.main import MainScreen
 from console.ui.styles import style_sheets
 from console.ui.themes import DEFAULT_THEME, THEMES, Palette, glyphs_for, textual_theme
+from console.ui.typeahead import TypeAhead
 
 
 class WarroomApp(App[int], inherit_bindings=False):
@@ -46,6 +47,7 @@ class WarroomApp(App[int], inherit_bindings=False):
         self.engine = engine
         self.crash = ""
         self._guard = ControlGuard()
+        self._typeahead = TypeAhead(self, super().on_event)
         name = engine.config.screen.theme
         for known in THEMES:
             self.register_theme(textual_theme(known))
@@ -89,6 +91,13 @@ class WarroomApp(App[int], inherit_bindings=False):
         panes = self.screen_stack[0]
         if isinstance(panes, MainScreen):
             COMMANDS["ui.quit"](panes)
+
+    async def on_event(self, event: Event) -> None:
+        """Keys go their way one after the other; all else as usual."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            await self._typeahead.take(event)
+        else:
+            await super().on_event(event)
 
     def on_resize(self, _event: Resize) -> None:
         """The terminal was resized, or taken over by another: nothing is known of its content."""

@@ -1,23 +1,31 @@
-"""Textual's driver for a terminal, with an output that never makes the event loop wait."""
+"""Textual's driver for a terminal: output never holds up the event loop, and Escape is a key like others."""
 
 from __future__ import annotations
 
+import codecs
 import os
+import selectors
 import signal
 import sys
+import time
 from typing import Any, Protocol
 
+from textual import constants
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import CursorPosition
+from textual.events import CursorPosition, Key
 from textual.message import Message
 
+from console.ui.escape import EscapeKey
 from console.ui.output import Listener, Output, reopen
 
 _LEAVING = 1.0
 """Seconds that the last bytes have to get through when the console leaves the terminal."""
 _ANSWER = 0.5
 """Seconds that leaving waits for an answer of the terminal which is still due."""
+_LOOK = 0.1
+"""Seconds after which the thread that reads the keys looks whether it is to end."""
 _FAREWELL = b"\x18\x1b\\\x1b[?2026l\x1b[m\x1b[?2004l\x1b[?7h\x1b[?1004l\x1b[<u\x1b[?1049l\x1b[?25h"
 """Ends what was cut in the middle (CAN, ST) and puts the terminal back as it was found."""
 
@@ -83,6 +91,31 @@ class TerminalDriver(LinuxDriver):
                 self._output.answered(message.x + 1, message.y + 1)
             return
         super().process_message(message)
+
+    def run_input_thread(self) -> None:
+        """Read keys and answers until input is disabled; this is the thread's whole life."""
+        parser = XTermParser(self._debug)
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        escape = EscapeKey(constants.ESCAPE_DELAY)
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                due = escape.until()
+                wait = _LOOK if due is None else min(_LOOK, max(0.0, due - time.monotonic()))
+                text = ""
+                if selector.select(wait):
+                    try:
+                        read = os.read(self.fileno, 4096)
+                    except OSError:
+                        read = b""
+                    if not read:
+                        return  # the terminal is gone; the hang-up that says so to the process is on its way
+                    text = decode(read)
+                for piece in escape.split(text, time.monotonic()):
+                    for message in (Key("escape", "\x1b"),) if piece is None else parser.feed(piece):
+                        self.process_message(message)
+                for message in parser.tick():
+                    self.process_message(message)
 
     def disable_input(self) -> None:
         """Read no more, but first what the terminal still owes: it would be typed into the shell."""
