@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from itertools import pairwise
 
 import msgspec
 
-from console.model.kube import KubeSnapshot, Revision, Workload, WorkloadKey, preferred_revision
+from console.model.kube import KubeSnapshot, Revision, Workload, WorkloadKey, differences
 from console.model.metrics import PrometheusSnapshot
 from console.model.plan import Target
+from console.model.revisions import came_before, preferred_revision
 from console.model.signals import Signal
 from console.model.symptoms.finding import BoardView
 from console.model.symptoms.kube import change_words, cluster_prefix, clusters_of, subject
@@ -61,7 +61,7 @@ class Release(msgspec.Struct, frozen=True):
         """The revision to return to, as the rollback preselects it."""
         number = self.found.workload.revision
         current = next((item for item in self.known if item.number == number), None)
-        target = preferred_revision(self.known, current, since) if self.image else self.before
+        target = preferred_revision(self.known, current, since) or (None if self.image else self.before)
         if target is None:
             return "no revision with another image is left to go back to"
         return f"revision {target.number} ({', '.join(target.images)}) is the one to go back to"
@@ -140,8 +140,8 @@ class Scene:
 
     @cached_property
     def _releases(self) -> tuple[Release, ...]:
-        """The newest change of every workload that has revisions, as far as a signal may ask for it."""
-        found = []
+        """The newest changes of every workload that has revisions, as far as a signal may ask for them."""
+        found: list[Release] = []
         start = self._earliest - BEFORE
         for source, snapshot in self.board.of_type(KubeSnapshot).items():
             # The present revision is the latest of all, so nothing older can matter anywhere else.
@@ -157,22 +157,33 @@ class Scene:
             for key, known in revisions.items():
                 if len(known) > 1:
                     newest_first = tuple(sorted(known, key=lambda revision: -revision.number))
-                    release = _release(self._found(source, snapshot, young[key]), newest_first)
-                    found += [release] if release is not None else []
+                    found += _changes(self._found(source, snapshot, young[key]), newest_first)
         return tuple(found)
 
 
-def _release(found: Found, known: tuple[Revision, ...]) -> Release | None:
-    """The newest change of image, else of environment or resources; restarts and rollbacks are none."""
-    workload = found.workload
-    if workload.revision_at is None:
-        return None
-    present = [item for item in known if workload.revision is None or item.number <= workload.revision]
+def _changes(found: Found, known: tuple[Revision, ...]) -> Iterator[Release]:
+    """The newest change of image, and the newest of environment or resources, that are still in force.
+
+    Restarts are none, and what was rolled back is none any more.
+    """
+    number = found.workload.revision
+    present = next((item for item in known if number is None or item.number == number), None)
+    if present is None:
+        return
+    newest_first = sorted(known, key=lambda revision: -revision.created)
     for image in (True, False):
-        for revision, before in pairwise(present):
-            if revision.images != before.images if image else revision.containers != before.containers:
-                if revision.created < before.created:
-                    return None  # an old ReplicaSet that was brought back: a rollback, not a release
-                at = workload.revision_at if revision is present[0] else revision.created
-                return Release(found, known, revision, before, at, image)
-    return None
+        for revision in newest_first:
+            before = came_before(revision, known)
+            if before is None or revision.containers == before.containers:
+                continue
+            if image is (revision.images != before.images) and _in_force(before, revision, present):
+                yield Release(found, known, revision, before, revision.created, image)
+                break
+
+
+def _in_force(before: Revision, after: Revision, present: Revision) -> bool:
+    """Whether anything that ``after`` changed is still so; a change of image only if the image is."""
+    if before.images != after.images:
+        return present.images == after.images
+    kept = set(differences(before, present))
+    return any(change in kept for change in differences(before, after) if change.path != "restarted at")

@@ -115,7 +115,7 @@ MITIGATIONS: tuple[Action, ...] = (
     Action(
         "k8s.rollback",
         "Roll back",
-        "Return to a chosen revision; the last healthy one with a different image is preselected.",
+        "Return to a chosen revision; the last healthy one from before the change is preselected.",
         "u",
         "pods",
         "Kubernetes",

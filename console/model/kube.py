@@ -96,7 +96,6 @@ class Revision(msgspec.Struct, frozen=True, gc=False):
     replicas: int = 0
     ready: int = 0
     change_cause: str = ""
-    template_hash: str = ""
     restarted_at: str = ""
 
     @property
@@ -111,7 +110,7 @@ class Workload(msgspec.Struct, frozen=True, gc=False):
     ``pods`` counts what exists, ``sick_pods`` those that need attention; ``managed_by`` names the GitOps
     owner ("Argo CD app shop"), ``hpa`` the autoscaler that would undo a scale. A pod without a controller
     is a row of kind Pod; pods of a controller that cannot be seen make a row without resource_version.
-    For a Job, ``ready`` counts completions, ``available`` active pods, and ``finished`` is when it ended.
+    For a Job, ``ready`` counts completions, and ``finished`` is when it ended.
     """
 
     uid: str
@@ -124,14 +123,10 @@ class Workload(msgspec.Struct, frozen=True, gc=False):
     desired: int
     ready: int
     updated: int
-    available: int
     created: float
     containers: tuple[ContainerSpec, ...] = ()
     revision: int | None = None
     revision_at: float | None = None
-    strategy: str = ""
-    max_surge: str = ""
-    max_unavailable: str = ""
     paused: bool = False
     progressing: str = ""
     message: str = ""
@@ -167,7 +162,6 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     pressures: tuple[str, ...]
     cpu: float
     memory: int
-    version: str = ""
     why: str = ""
 
 
@@ -180,21 +174,6 @@ class Hpa(msgspec.Struct, frozen=True, gc=False):
     workload: str
     minimum: int
     maximum: int
-    current: int
-    desired: int
-
-
-class Pdb(msgspec.Struct, frozen=True, gc=False):
-    """A pod disruption budget, with its selector as label pairs."""
-
-    uid: str
-    namespace: str
-    name: str
-    allowed: int
-    healthy: int
-    desired_healthy: int
-    expected: int
-    selector: tuple[tuple[str, str], ...]
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -206,7 +185,6 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     reason: str
     message: str
     count: int
-    first: float
     last: float
 
 
@@ -276,70 +254,10 @@ class KubeSnapshot(msgspec.Struct, frozen=True):
     workloads: Mapping[str, Workload]
     revisions: Mapping[str, Revision]
     nodes: Mapping[str, Node]
-    hpas: Mapping[str, Hpa]
-    pdbs: Mapping[str, Pdb]
     events: Mapping[str, Event]
     denied: Mapping[str, str]
     synced: frozenset[str]
     metrics: bool = False
-
-
-SUSPECT = 6 * 3600.0
-"""Seconds before the trouble within which a release may have caused it."""
-
-SOAK = 600.0
-"""Seconds a revision must have been live, before its successor and the trouble, to count as proven."""
-
-
-def preferred_revision(
-    revisions: Iterable[Revision], current: Revision | None, trouble_at: float | None = None
-) -> Revision | None:
-    """The revision to return to: the newest of before the trouble whose images are not under suspicion.
-
-    Under suspicion are the images of ``current``, and of the revision that was in force when the trouble
-    began (``trouble_at``, unix seconds), if it was made within SUSPECT of it; and every revision that was
-    itself rolled back from. A restart or a changed variable makes a revision too, with the same bad image:
-    hence images, not numbers. A revision that still has ready pods, as in the middle of a stuck rollout, is
-    preferred to one that has none, and one that was live for SOAK to one that was not. None when no
-    revision with another image is left.
-    """
-    newest_first = sorted(revisions, key=lambda revision: revision.number, reverse=True)
-    everything = tuple(newest_first)
-    if current is None and newest_first:
-        current = newest_first[0]
-    suspects = {current.images} if current is not None else set()
-    if trouble_at is not None:
-        before = [revision for revision in newest_first if revision.created <= trouble_at]
-        in_force = max(before, key=lambda revision: revision.created, default=None)
-        if in_force is not None and in_force.created >= trouble_at - SUSPECT:
-            suspects.add(in_force.images)
-        newest_first = before
-    candidates = [
-        revision
-        for revision in newest_first
-        if revision.images not in suspects and not _abandoned(revision, everything)
-    ]
-    serving = [revision for revision in candidates if revision.ready > 0]
-    proven = [revision for revision in candidates if _lived(revision, everything, trouble_at) >= SOAK]
-    return next(iter(serving or proven or candidates), None)
-
-
-def _abandoned(revision: Revision, all_of_it: tuple[Revision, ...]) -> bool:
-    """Rolled back from: a ReplicaSet that is older, with another image, carries a newer number."""
-    return any(
-        other.number > revision.number
-        and other.created < revision.created
-        and other.images != revision.images
-        for other in all_of_it
-    )
-
-
-def _lived(revision: Revision, all_of_it: tuple[Revision, ...], trouble_at: float | None) -> float:
-    """Seconds from its creation to its successor or the trouble, whichever came first."""
-    ends = [other.created for other in all_of_it if other.number > revision.number]
-    if trouble_at is not None:
-        ends.append(trouble_at)
-    return min((end for end in ends if end > revision.created), default=revision.created) - revision.created
 
 
 def differences(before: Revision, after: Revision) -> tuple[Change, ...]:

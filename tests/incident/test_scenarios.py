@@ -157,6 +157,34 @@ def test_a_changed_variable_is_a_release_of_less_weight() -> None:
     assert best.evidence[0].endswith("env MODE a -> b")
 
 
+def test_a_changed_variable_is_found_behind_an_older_release_and_a_restart() -> None:
+    made = workload("checkout", revision=5, revision_at=NOW - 60)
+    records = (
+        made,
+        revision(2, "v40", 90_000, "checkout", TTL="3600"),
+        revision(3, "v41", 18_000, "checkout", TTL="3600"),
+        revision(4, "v41", 560, "checkout", TTL="1"),
+        revision(5, "v41", 60, "checkout", TTL="1"),
+    )
+    best = first({KUBE: cluster(*records), "prometheus": FAILING})
+    assert (best.scenario, best.action, best.score) == ("bad-release", "k8s.rollback", 0.6)
+    assert best.evidence[0].endswith("(revision 4): env TTL 3600 -> 1")
+    assert best.evidence[1] == "revision 3 (v41) is the one to go back to"
+
+
+def test_a_changed_variable_that_was_rolled_back_is_no_release_any_more() -> None:
+    made = workload("checkout", revision=6, revision_at=NOW - 60)
+    records = (
+        made,
+        revision(2, "v40", 90_000, "checkout", TTL="3600"),
+        revision(6, "v41", 18_000, "checkout", TTL="3600"),
+        revision(4, "v41", 560, "checkout", TTL="1"),
+    )
+    found = suggestions({KUBE: cluster(*records), "prometheus": FAILING})
+    assert [item.scenario for item in found] == ["error-spike"]
+    assert found[0].why.startswith("Something was just done")
+
+
 def test_a_release_that_does_not_start_is_bad_without_any_metric() -> None:
     stuck = workload(
         "checkout",

@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
-from console.model.kube import ContainerSpec, Revision, differences, preferred_revision
+from console.model.kube import ContainerSpec, Revision, differences
 from console.model.plan import Change
+from console.model.revisions import preferred_revision
 
 HOUR = 3600.0
 DAY = 86400.0

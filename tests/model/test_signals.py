@@ -226,6 +226,25 @@ def test_a_young_revision_is_told_with_what_it_changed() -> None:
     assert look(Records({KUBE: cluster(workload(revision=1, revision_at=NOW - 60, created=NOW - 61))})) == ()
 
 
+def test_a_restart_does_not_hide_the_change_before_it_and_a_rollback_is_told_against_what_it_took_back() -> (
+    None
+):
+    records = (
+        revision(2, "shop:v1", 90_000, TTL="3600"),
+        revision(3, "shop:v2", 18_000, TTL="3600"),
+        revision(4, "shop:v2", 300, TTL="1"),
+        revision(5, "shop:v2", 100, TTL="1"),
+    )
+    (signal,) = look(Records({KUBE: cluster(workload(revision=5, revision_at=NOW - 100), *records)}))
+    assert signal.detail == "revisions 4 to 5: env TTL 3600 -> 1"
+    back = (records[0], revision(6, "shop:v2", 18_000, TTL="3600"), *records[2:])
+    (signal,) = look(Records({KUBE: cluster(workload(revision=6, revision_at=NOW - 9), *back)}))
+    assert signal.detail == "revision 6: env TTL 1 -> 3600"
+    alone = (records[1], revision(4, "shop:v2", 300, TTL="3600"))
+    (signal,) = look(Records({KUBE: cluster(workload(revision=4, revision_at=NOW - 300), *alone)}))
+    assert signal.detail == "revision 4: the same image and environment"
+
+
 def test_nodes() -> None:
     nodes = {
         "a": Node("a", "n1", False, False, (), 4, 8, why="not ready: kubelet stopped"),

@@ -10,7 +10,8 @@ from console.engine.ports import PlanError
 from console.mitigations.kubernetes.api import CONTROLLER_REVISION, REPLICASET, Api, Object
 from console.mitigations.kubernetes.facts import selector_text
 from console.mitigations.kubernetes.subject import digest
-from console.model.kube import Revision, differences, preferred_revision
+from console.model.kube import Revision, differences
+from console.model.revisions import preferred_revision
 from console.sources.kubernetes import wire_objects
 from console.sources.kubernetes.workloads import (
     project_controllerrevision,
@@ -87,7 +88,7 @@ def pick(pasts: list[Past], number: str) -> Past:
 
 
 def preferred(pasts: list[Past], live: Object, trouble_at: float | None) -> Past | None:
-    """The revision to return to, as ``console.model.kube.preferred_revision`` chooses it."""
+    """The revision to return to, as ``console.model.revisions.preferred_revision`` chooses it."""
     now = current(pasts, live)
     best = preferred_revision([past.record for past in pasts], now.record if now else None, trouble_at)
     return next((past for past in pasts if best is not None and past.record.uid == best.uid), None)

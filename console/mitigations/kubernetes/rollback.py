@@ -221,7 +221,7 @@ def _choose(
             )
         return best, ()
     chosen = pick(pasts, wanted)
-    if now is not None and chosen is not now and chosen.record.images == now.record.images:
+    if now is not None and chosen not in (now, best) and chosen.record.images == now.record.images:
         hint = f"; {best.record.number} has another" if best is not None else ""
         return chosen, (
             f"Revision {wanted} has the same image as now ({', '.join(now.record.images)}){hint}.",

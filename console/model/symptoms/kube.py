@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from console.model.kube import KubeSnapshot, Pod, Revision, Workload, differences
+from console.model.revisions import came_before
 from console.model.symptoms.finding import NEAR, BoardView, Finding, Severity, above
 from console.model.symptoms.words import names, percent
 
@@ -182,16 +183,36 @@ def _new_revisions(source: str, snapshot: KubeSnapshot, now: float) -> Iterator[
         by_workload.setdefault((revision.namespace, revision.workload), []).append(revision)
     for workload in young:
         known = revisions_of(by_workload.get((workload.namespace, workload.key), ()), workload)
-        present = [item for item in known if workload.revision is None or item.number <= workload.revision]
-        what = change_words(present[1], present[0]) if len(present) > 1 else []
+        present = next((it for it in known if workload.revision in (None, it.number)), None)
+        row = _row(present, known, now) if present is not None else []
+        what = change_words(row[-1], row[0]) if len(row) > 1 else []
+        which = f"revision {workload.revision}"
+        if len(row) > 2:
+            which = f"revisions {row[-2].number} to {workload.revision}"
         yield Finding(
             "new-revision",
             subject(snapshot, workload.namespace, workload.key),
             "info",
             source,
-            f"revision {workload.revision}: {names(what) or 'the same image and environment'}",
+            f"{which}: {names(what) or 'the same image and environment'}",
             since=workload.revision_at,
         )
+
+
+def _row(present: Revision, known: Sequence[Revision], now: float) -> list[Revision]:
+    """The latest changes, newest first, and what was in force before them: a restart hides none of them.
+
+    A rollback is told against what it took back.
+    """
+    below = next((item for item in known if item.number < present.number), None)
+    if below is not None and below.created > present.created:
+        return [present, below]
+    row = [present]
+    while (earlier := came_before(row[-1], known)) is not None:
+        row.append(earlier)
+        if now - earlier.created >= YOUNG_REVISION:
+            break
+    return row
 
 
 def _nodes(source: str, snapshot: KubeSnapshot) -> Iterator[Finding]:

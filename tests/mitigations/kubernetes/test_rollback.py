@@ -170,6 +170,36 @@ def test_the_error_ratio_decides_the_verdict(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_a_changed_variable_of_a_trusted_image_is_taken_back_without_leaving_the_image(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            r.set_image("shop", "reg/shop:v2")
+            await r.rolled_out("shop")
+            for kept in r.cluster.list("ReplicaSet", NAMESPACE):
+                entry = r.cluster.entry("ReplicaSet", kept["metadata"]["name"], NAMESPACE)
+                entry.obj["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+            r.cluster.patch("deploy", "shop", ENV, NAMESPACE)
+            await r.rolled_out("shop")
+            ratio(r, 0.30, time.time() + 20)
+            target = Target("deployment", "shop", NAMESPACE)
+
+            options = await r.runner.options("k8s.rollback", target, "revision", source=SOURCE)
+
+            assert [option.value for option in options if option.recommended] == ["2"]
+            plan = await r.plan("k8s.rollback", "deployment/shop", revision="2")
+            assert not any("same image" in warning for warning in plan.warnings)
+            assert (await r.runner.run(plan)).outcome is not None
+            assert r.image("shop") == "reg/shop:v2"
+            container = r.get("deploy", "shop")["spec"]["template"]["spec"]["containers"][0]
+            assert not container.get("env")
+
+    run(scenario())
+
+
 def test_a_change_between_plan_and_act_is_refused(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with rig(tmp_path) as r:

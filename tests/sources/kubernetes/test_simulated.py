@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from console.config import ClusterSettings
 from console.drill.cluster import ApiServer, Behaviour, Cluster, Container, Match, State
-from console.model.kube import differences, preferred_revision
+from console.model.kube import differences
 from console.model.logs import LogRequest
+from console.model.revisions import preferred_revision
 from console.model.source import Health
 from console.sources.base import SourceError
 from console.sources.kubernetes import KubernetesSource
