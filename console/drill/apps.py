@@ -24,6 +24,7 @@ from console.drill.postgres import APP_ROLE, Postgres
 from console.drill.redis import QUEUE, Redis
 from console.drill.shop import BY_NAME, PodView, Service
 from console.drill.traffic import Links
+from console.model.symptoms.words import plural
 
 WINDOW = 4.0
 """Seconds of outcomes that count."""
@@ -232,4 +233,6 @@ class Apps:
         try:
             await self._redis.rpush(QUEUE, *reversed(jobs))
         except RedisError as error:
-            self._report(client.pod, "error", f"queue: {error}; {len(jobs)} jobs are lost")
+            self._report(
+                client.pod, "error", f"queue: {error}; {plural(len(jobs), 'job is', 'jobs are')} lost"
+            )

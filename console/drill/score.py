@@ -132,8 +132,9 @@ def _wrong(done: Sequence[Move], cured_at: float | None, right: Sequence[str]) -
 def _changed_nothing(entry: Entry) -> bool:
     """Whether an entry ends its intent without anything changed. A lost answer may hide a change."""
     outcome = entry.data.get("outcome")
-    ends = entry.kind in ("action.result", "action.refused") and isinstance(outcome, dict)
-    return ends and outcome.get("status") in ("failed", "refused")
+    if entry.kind not in ("action.result", "action.refused") or not isinstance(outcome, dict):
+        return False
+    return outcome.get("status") in ("failed", "refused")
 
 
 def _after(start: float, at: float | None) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from console.engine.changes import Notice
 from console.engine.known import Known
 from console.model.clock import Clock
+from console.model.symptoms.words import plural
 from console.timeline.entry import Entry, Kind, Source, TimelineError
 
 PER_MINUTE = 12
@@ -107,7 +108,8 @@ class Scribe:
             await self._summarise(kind, [item for item in self._excess[kind] if not self._known(item)])
             del self._excess[kind]
         if self._lost and self._room("signal"):
-            text = f"{self._lost} automatic entries were lost while the timeline could not be written"
+            lost = plural(self._lost, "automatic entry was", "automatic entries were")
+            text = f"{lost} lost while the timeline could not be written"
             await self._put("signal", text, {"lost": self._lost}, self._clock.now().timestamp())
             self._lost = 0
 
@@ -151,17 +153,14 @@ class Scribe:
             return
         words = Counter(notice.data.get("name") or notice.phase.partition("-")[0] for notice in notices)
         what = ", ".join(f"{count} {word}" for word, count in words.most_common(8))
-        word = "change" if kind == "change" else "signal entry"
-        text = f"{len(notices)} more {word if len(notices) == 1 else _PLURAL[word]} in a minute: {what}"
+        words_of = ("change",) if kind == "change" else ("signal entry", "signal entries")
+        text = f"{plural(len(notices), *(f'more {word}' for word in words_of))} in a minute: {what}"
         data = {
             "phases": {notice.key: notice.phase for notice in notices[:KEPT]},
             "texts": [notice.text for notice in notices[:IN_SUMMARY]],
             "count": len(notices),
         }
         await self._put(kind, text, data, min(notice.at for notice in notices))
-
-
-_PLURAL = {"change": "changes", "signal entry": "signal entries"}
 
 
 def _data(notice: Notice) -> dict[str, Any]:

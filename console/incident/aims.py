@@ -11,7 +11,7 @@ from console.model.plan import Target
 from console.model.postgres import Backend, PostgresSnapshot
 from console.model.signals import Signal
 from console.model.symptoms.stores import describe, roots
-from console.model.symptoms.words import clock, names, span
+from console.model.symptoms.words import clock, names, plural, span
 
 SETTLING = 180.0
 """Seconds after a change of a failing workload in which its effect cannot be judged yet."""
@@ -69,7 +69,9 @@ def for_connections(matched: Sequence[Signal], scene: Scene) -> Aim | None:
         if not snapshot.by_application:
             continue
         application, count = max(snapshot.by_application, key=lambda item: item[1])
-        line = f"{count} of {snapshot.clients} connections belong to {application or '(no application name)'}"
+        owner = application or "(no application name)"
+        belong = "belongs" if count == 1 else "belong"
+        line = f"{count} of {plural(snapshot.clients, 'connection')} {belong} to {owner}"
         for found in scene.workloads:
             if application and found.workload.name == application:
                 why = "Nobody blocks: the pool of one application is too large. Restart that one, not all."
@@ -87,7 +89,7 @@ def for_latency(matched: Sequence[Signal], scene: Scene) -> Aim | None:
         return aim
     slow = [signal for signal in matched if signal.name == "latency-high"]
     for found in scene.behind(slow):
-        ready = f"{found.label} has {found.workload.ready} of {found.workload.desired} pods ready"
+        ready = f"{found.label} has {found.workload.ready} of {plural(found.workload.desired, 'pod')} ready"
         return Aim("k8s.scale", found.target, found.source, (ready,))
     return Aim()
 
@@ -177,7 +179,7 @@ def for_queue(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     ]
     workers.sort(key=lambda found: not parts & set(found.workload.name.lower().split("-")))
     for found in workers:
-        line = f"{found.label} has {found.workload.ready} of {found.workload.desired} pods ready"
+        line = f"{found.label} has {found.workload.ready} of {plural(found.workload.desired, 'pod')} ready"
         return Aim("k8s.scale", found.target, found.source, (line,))
     return Aim()
 
@@ -215,7 +217,8 @@ def _session(matched: Sequence[Signal], scene: Scene) -> Aim | None:
         trees = roots(snapshot)
         if trees:
             root = trees[0]
-            line = f"{root.behind} sessions wait behind {describe(root.backend, root.pid)}"
+            waiting = plural(root.behind, "session waits", "sessions wait")
+            line = f"{waiting} behind {describe(root.backend, root.pid)}"
             if root.backend is None:
                 return Aim(source=source, evidence=(line,), bonus=0.2)
             return _end(source, root.backend, line, 0.2)

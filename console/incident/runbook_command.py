@@ -19,6 +19,7 @@ from console.incident.runbook import UnreadableError, available, load_runbook, r
 from console.model.clock import SystemClock
 from console.model.explain import where
 from console.model.runbook import Contact, Runbook, Severity, Step
+from console.model.symptoms.words import plural
 from console.model.text import clean
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
@@ -58,7 +59,11 @@ def _list(args: Namespace) -> int:
         if not args.json:
             notes = [f"review overdue since {runbook.next_review}"] if late else []
             unverified = sum(not item.verified for item in runbook.contacts)
-            notes += [f"{unverified} of {len(runbook.contacts)} contacts unverified"] if unverified else []
+            notes += (
+                [f"{unverified} of {plural(len(runbook.contacts), 'contact')} unverified"]
+                if unverified
+                else []
+            )
             print(clean(f"{name:<16}  {runbook.title}" + (f"  ({'; '.join(notes)})" if notes else "")))
     if args.json:
         print(msgspec.json.encode(rows).decode())

@@ -17,6 +17,7 @@ from console.engine.ports import PlanError
 from console.model.clock import Clock
 from console.model.kube import KubeSnapshot
 from console.model.redact import redact
+from console.model.symptoms.words import plural
 from console.model.text import clean, clean_lines
 from console.sources.base import SourceError
 
@@ -191,7 +192,7 @@ def _end(data: bytes, limit: int, before: int, *, inside: bool) -> bytes:
     if surplus <= 0 and not before:
         return content
     surplus = max(surplus, 0)
-    head = f"[cut by warroom: at least {before + surplus} bytes before this]\n"
+    head = f"[cut by warroom: at least {plural(before + surplus, 'byte')} before this]\n"
     return head.encode() + content[surplus:].decode("utf-8", "ignore").encode()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -34,6 +35,10 @@ class Change(msgspec.Struct, frozen=True):
     after: str
 
 
+_ONE = {"pods": "pod", "sessions": "session", "queries": "query"}
+_NOUN = re.compile(rf"\b(?:{'|'.join(_ONE)})\b")
+
+
 class Hit(msgspec.Struct, frozen=True):
     """A part of the blast radius: a count and the names behind it, e.g. 3 pods of shop replaced."""
 
@@ -49,10 +54,9 @@ class Hit(msgspec.Struct, frozen=True):
     @property
     def counted(self) -> str:
         """The count with its noun: ``3 pods replaced``, ``1 pod replaced``."""
-        noun, blank, rest = self.what.partition(" ")
-        one = {"pods": "pod", "sessions": "session", "queries": "query"}
-        singular = one.get(noun, noun) if self.count == 1 else noun
-        return f"{self.count} {singular}{blank}{rest}"
+        of_others = self.what.startswith("of ")
+        what = self.what if self.count != 1 or of_others else _NOUN.sub(lambda it: _ONE[it[0]], self.what, 1)
+        return f"{self.count} {what}"
 
 
 class Option(msgspec.Struct, frozen=True):

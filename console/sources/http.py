@@ -18,6 +18,7 @@ from console.config import HttpSettings
 from console.model.clock import Clock
 from console.model.http import HttpCheck, HttpSnapshot
 from console.model.redact import redact
+from console.model.symptoms.words import plural
 from console.model.text import clean
 from console.sources.base import Publisher, Reporter, until_next_round
 from console.sources.proxy import environment_proxy
@@ -89,7 +90,7 @@ class HttpSource:
     async def run(self, publisher: Publisher) -> None:
         """Check until cancelled. One check that hangs or fails never delays another."""
         count = len(self._settings)
-        reporter = Reporter(self.name, f"{count} check{'s' if count != 1 else ''}", publisher, self._clock)
+        reporter = Reporter(self.name, plural(count, "check"), publisher, self._clock)
         async with checking_session() as self._session, asyncio.TaskGroup() as tasks:
             for index in range(count):
                 tasks.create_task(self._repeat(index, self._session, reporter, publisher))

@@ -18,6 +18,7 @@ from console.config import default_state_dir
 from console.incident.record import list_incidents, load, open_incident
 from console.model.clock import SystemClock
 from console.model.redact import redact
+from console.model.symptoms.words import plural
 from console.model.text import clean
 from console.timeline.chain import verify as verify_file
 from console.timeline.corrected import Row, rows
@@ -98,7 +99,8 @@ def _report(stored: Stored) -> None:
     for line in stored.bad:
         _say(f"{stored.path}: line {line.line} is skipped: {line.reason}.")
     if stored.bad_count > len(stored.bad):
-        _say(f"{stored.path}: {stored.bad_count - len(stored.bad)} more lines are skipped.")
+        more = plural(stored.bad_count - len(stored.bad), "more line is", "more lines are")
+        _say(f"{stored.path}: {more} skipped.")
     _report_waiting(stored.waiting, stored.spooled)
 
 
@@ -106,8 +108,8 @@ def _report_waiting(count: int, spooled: Path) -> None:
     """Say how many entries could only be written to the second place."""
     if count:
         _say(
-            f"{count} of the entries are only in {spooled}, because the timeline could not be written;"
-            " the next entry brings them home."
+            f"{plural(count, 'entry is', 'entries are')} only in {spooled}, because the timeline could not"
+            f" be written; the next entry brings {'it' if count == 1 else 'them'} home."
         )
 
 
@@ -182,10 +184,10 @@ def _verify(args: Namespace) -> int:
     else:
         for name, report in reports.items():
             if report.ok:
-                print(f"{name}: ok, {report.entries} entries, head {report.head}")
+                print(f"{name}: ok, {plural(report.entries, 'entry', 'entries')}, head {report.head}")
             else:
                 first, more = report.bad[0], len(report.bad) - 1
-                also = f"; {more} more bad line{'s' if more > 1 else ''} after it" if more else ""
+                also = f"; {plural(more, 'more bad line')} after it" if more else ""
                 print(clean(f"{name}: BAD, line {first.line}: {first.reason}{also} ({paths[name]})"))
     return 0 if all(report.ok for report in reports.values()) else 1
 

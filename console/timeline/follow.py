@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from console.model.symptoms.words import plural
 from console.timeline.entry import BadLine, Entry, decode
 from console.timeline.file import failure
 from console.timeline.journal import Journal
@@ -82,7 +83,8 @@ class Follower:
             reason = f"{self.path} was replaced by another file"
             return msgspec.structs.replace(self._read_new(), restarted=reason)
         if ours.st_size < self._size:
-            reason = f"{self.path} was cut: at least {self._size - ours.st_size} bytes of the record are gone"
+            lost = plural(self._size - ours.st_size, "byte of the record is", "bytes of the record are")
+            reason = f"{self.path} was cut: at least {lost} gone"
             self._offset, self._line, self._size = 0, 0, 0
             return msgspec.structs.replace(self._read_new(), restarted=reason)
         return self._read_new()

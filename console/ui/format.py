@@ -103,11 +103,6 @@ def honest(
             return ("no data", "warn")
 
 
-def plural(number: int, word: str) -> str:
-    """``1 pod``, ``3 pods``."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def moment(value: object) -> float | None:
     """Unix seconds of a number, an aware datetime or an ISO 8601 text; None when it is none of them."""
     if isinstance(value, int | float):

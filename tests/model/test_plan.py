@@ -15,6 +15,8 @@ from console.model.plan import Hit
         (Hit("sessions ended", 1), "1 session ended"),
         (Hit("queries cancelled", 1), "1 query cancelled"),
         (Hit("sessions", 0), "0 sessions"),
+        (Hit("extra pods at once while it runs", 1), "1 extra pod at once while it runs"),
+        (Hit("matching sessions left alone", 1), "1 matching session left alone"),
         (Hit("of the 2 ready pods behind web", 1), "1 of the 2 ready pods behind web"),
     ],
 )

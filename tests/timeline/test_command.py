@@ -155,7 +155,7 @@ def test_what_only_the_second_place_took_is_shown_and_brought_home(
         assert main(["timeline", verb, *words]) == 0
         shown = capsys.readouterr()
         assert "written elsewhere" in shown.out
-        assert "1 of the entries are only in" in shown.err
+        assert "1 entry is only in" in shown.err
 
     assert main(["timeline", "add", "after it", *words]) == 0
     assert main(["timeline", "show", *words]) == 0

@@ -37,11 +37,11 @@ def test_logs_of_a_workload_are_merged_filtered_counted_and_saved(tmp_path: Path
         await ui.settle()
         assert "4 lines  following" in ui.text() and "7d9f8-002 took 503 ms" in ui.text()
         await ui.press("e")
-        assert "1 match errors" in ui.text() and "GET /pay 200" not in ui.text()
+        assert "1 matches errors" in ui.text() and "GET /pay 200" not in ui.text()
         await ui.press("e", "5")
-        assert "1 match 5xx" in ui.text() and "took 503 ms" not in ui.text()
+        assert "1 matches 5xx" in ui.text() and "took 503 ms" not in ui.text()
         await ui.press("5", "slash", *"stock", "enter")
-        assert "1 match /stock" in ui.text()
+        assert "1 matches /stock" in ui.text()
         await ui.press("w")
         saved_name = "checkout-3-pods-20260301T143000Z.log"
         for _ in range(100):
@@ -145,10 +145,10 @@ def test_filters_go_by_what_a_line_says_and_never_count_what_the_console_says() 
         await ui.settle()
         assert "5 lines  ended" in ui.text() and "following" not in ui.text()
         await ui.press("e")
-        assert "1 match errors" in ui.text() and "error: refused" in ui.text()
+        assert "1 matches errors" in ui.text() and "error: refused" in ui.text()
         assert "the container ended" in ui.text()
         await ui.press("e", "5")
-        assert "1 match 5xx" in ui.text() and "returned 502" in ui.text()
+        assert "1 matches 5xx" in ui.text() and "returned 502" in ui.text()
 
     drive(engine, script)
 

@@ -85,15 +85,14 @@ def rollout_warnings(
     pod = spec.get("template", {}).get("spec", {})
     found: list[str] = []
     if plan.strategy == "Recreate":
-        found.append(
-            f"Outage: the strategy is Recreate, so all {plan.replicas} pods stop before a new one starts."
-        )
+        stops = "its pod stops" if plan.replicas == 1 else f"all {plan.replicas} pods stop"
+        found.append(f"Outage: the strategy is Recreate, so {stops} before a new one starts.")
     elif plan.strategy == "OnDelete":
         found.append("The update strategy is OnDelete: no pod is replaced until somebody deletes it.")
     elif plan.outage:
-        found.append(
-            f"Outage: {plan.unavailable} of {plan.replicas} pods may be down at once, which is all of them."
-        )
+        several = f"{plan.unavailable} of {plan.replicas} pods may be down at once, which is all of them"
+        gone = "its only pod goes before there is another" if plan.replicas == 1 else several
+        found.append(f"Outage: {gone}.")
     elif plan.replicas == 1 and kind == "deployment":
         found.append("One replica: no gap only if the extra pod finds room and becomes ready in time.")
     exclusive = sorted(

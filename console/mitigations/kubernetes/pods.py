@@ -274,7 +274,7 @@ def _warnings(live: Object, owner: Owner, shares: tuple[Hit, ...]) -> tuple[str,
     found += [
         f"Outage: no other pod behind {hit.what.partition(' behind ')[2]} is ready."
         for hit in shares
-        if hit.count and hit.what.startswith("of the 1 ready pods")
+        if hit.count and hit.what.startswith("of the 1 ready pod ")
     ]
     return tuple(found)
 

@@ -10,6 +10,7 @@ import msgspec
 from console.engine.ports import PlanError
 from console.mitigations.kubernetes.api import Api, Kind, Object
 from console.mitigations.world import World
+from console.model.symptoms.words import plural
 from console.model.text import clean
 
 State = Literal["done", "progressing", "stuck", "gone"]
@@ -49,7 +50,7 @@ def assess(kind: str, live: Object) -> Rollout:
         if status.get("updateRevision") == status.get("currentRevision"):
             updated = total
         updated = min(desired, updated + partition)
-    text = f"{updated} of {desired} pods updated, {available} available"
+    text = f"{updated} of {plural(desired, 'pod')} updated, {available} available"
     if total > updated:
         text += f", {total - updated} of the old still there"
     if not seen:

@@ -17,6 +17,7 @@ from console.mitigations.world import World
 from console.model.kube import KubeSnapshot
 from console.model.plan import Hit, Outcome, Plan, Risk, Target, Verdict
 from console.model.quantity import cores, size
+from console.model.symptoms.words import plural
 
 SCALABLE = ("deployment", "statefulset")
 
@@ -80,8 +81,8 @@ class Scale(NoOptions):
             live = int(scale.get("spec", {}).get("replicas", 0))
             if live != now:
                 return (
-                    f"{plan.target} has {live} replicas now, not the {now} of the plan: somebody else"
-                    " scales it. Nothing was changed; plan again."
+                    f"{plan.target} has {plural(live, 'replica')} now, not the {now} of the plan:"
+                    " somebody else scales it. Nothing was changed; plan again."
                 )
             return ""
 
@@ -136,10 +137,11 @@ def _risk(seen: Study, now: int, wanted: int) -> Risk:
 def _refusal(target: Target, now: int, wanted: int, expect: str) -> str:
     if expect and expect != str(now):
         return (
-            f"{target} has {now} replicas, not the {expect} that the action to be undone had set; it would go"
-            f" back to {wanted}. Somebody changed it since: plan a scale by itself if that is still wanted."
+            f"{target} has {plural(now, 'replica')}, not the {expect} that the action to be undone had set;"
+            f" it would go back to {wanted}. Somebody changed it since: plan a scale by itself if that is"
+            " still wanted."
         )
-    return f"{target} has {now} replicas already: nothing would change." if now == wanted else ""
+    return f"{target} has {plural(now, 'replica')} already: nothing would change." if now == wanted else ""
 
 
 def _hits(seen: Study, now: int, wanted: int) -> tuple[Hit, ...]:
@@ -189,9 +191,11 @@ def _room(world: World, seen: Study, more: int) -> tuple[str, ...]:
     memory = sum(size(str(item["memory"])) or 0 for item in requests if "memory" in item) * more
     if not nodes or not (cpu or memory):
         return ()
+    there = sum(node.cpu for node in nodes)
     return (
-        f"The {more} new pods request {cpu:g} cores and {memory / 2**30:.1f} GiB; the {len(nodes)} nodes"
-        f" that take pods have {sum(node.cpu for node in nodes):g} cores and"
+        f"The {plural(more, 'new pod requests', 'new pods request')} {plural(cpu, 'core', show='g')} and"
+        f" {memory / 2**30:.1f} GiB; the {plural(len(nodes), 'node that takes', 'nodes that take')} pods"
+        f" {'has' if len(nodes) == 1 else 'have'} {plural(there, 'core', show='g')} and"
         f" {sum(node.memory for node in nodes) / 2**30:.1f} GiB in all, most of it perhaps in use.",
     )
 

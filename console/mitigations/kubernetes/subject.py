@@ -26,6 +26,7 @@ from console.mitigations.kubernetes.api import (
 from console.mitigations.kubernetes.diff import changes
 from console.mitigations.world import World
 from console.model.plan import Change, Target
+from console.model.symptoms.words import plural
 from console.model.text import clean
 from console.sources.kubernetes.errors import KubeError
 
@@ -108,7 +109,7 @@ async def preview(api: Api, build: Callable[[Object], Request], live: Object, wh
             live = await _again(api, request.path, live, what)
         else:
             found = changes(live, answer.body) if answer.body.get("kind") == live.get("kind") else ()
-            count = f"{len(found)} field{'' if len(found) == 1 else 's'} would change"
+            count = f"{plural(len(found), 'field')} would change"
             return Preview(
                 f"accepted by the server: {count if found else 'no field changes'}", found, answer.warnings
             )

@@ -14,6 +14,7 @@ from console.mitigations.kubernetes.api import CLAIM, HPA, POD, SERVICE, Api, Ob
 from console.mitigations.world import World
 from console.model.plan import Hit
 from console.model.postgres import PostgresSnapshot
+from console.model.symptoms.words import plural
 from console.model.text import clean
 
 T = TypeVar("T")
@@ -112,7 +113,7 @@ async def _share(api: Api, service: Object, pods: frozenset[str]) -> Hit:
     behind = await api.list(POD, labelSelector=facts.selector_text({"matchLabels": selector}))
     serving = [pod for pod in behind if ready(pod) and not pod["metadata"].get("deletionTimestamp")]
     hit = tuple(name for name in pod_names(tuple(serving)) if name in pods)
-    return Hit(f"of the {len(serving)} ready pods behind service {name}", len(hit), hit[:NAMED])
+    return Hit(f"of the {plural(len(serving), 'ready pod')} behind service {name}", len(hit), hit[:NAMED])
 
 
 def hpa_notes(hpas: tuple[Object, ...], *, replicas: int | None = None) -> tuple[str, ...]:
@@ -121,7 +122,7 @@ def hpa_notes(hpas: tuple[Object, ...], *, replicas: int | None = None) -> tuple
     for hpa in hpas:
         name, spec = clean(str(hpa["metadata"]["name"]), 80), hpa.get("spec", {})
         low, high = int(spec.get("minReplicas", 1)), int(spec.get("maxReplicas", 0))
-        text = f"HPA {name} keeps between {low} and {high} replicas"
+        text = f"HPA {name} keeps between {low} and {plural(high, 'replica')}"
         if replicas is None:
             found.append(f"{text}; it goes on doing so.")
         elif replicas == 0:
@@ -143,9 +144,9 @@ def database_budget(world: World, pods_now: int, pods_then: int) -> tuple[str, .
             continue
         wanted, more = pods_then * settings.pool_size, (pods_then - pods_now) * settings.pool_size
         text = (
-            f"Database {settings.name}: {pods_then} pods × pool of {settings.pool_size} = {wanted}"
-            f" connections; {snapshot.usable} slots are usable, {snapshot.clients} taken now, {more} more may"
-            " be opened"
+            f"Database {settings.name}: {plural(pods_then, 'pod')} × pool of {settings.pool_size} ="
+            f" {plural(wanted, 'connection')}; {plural(snapshot.usable, 'slot is', 'slots are')} usable,"
+            f" {snapshot.clients} taken now, {more} more may be opened"
         )
         short = wanted > snapshot.usable or snapshot.clients + more > snapshot.usable
         found.append(f"{text}: not enough." if short else f"{text}: enough.")

@@ -160,8 +160,9 @@ def _worse(before: Before, seen: Sessions) -> bool:
 
 def _verdict(given: Payload, seen: Sessions, left: list[Victim], stuck: list[Backend], done: str) -> Verdict:
     before = given.before
+    still = "still waits" if len(stuck) == 1 else "still wait"
     evidence = (
-        f"waiting behind: {len(before.waiters)} before, {len(stuck)} of them still wait",
+        f"waiting behind: {len(before.waiters)} before, {len(stuck)} of them {still}",
         f"waiting for a lock: {before.waiting} before, {seen.waiting} now",
         f"idle in transaction: {before.idle_in_transaction} before, {seen.idle_in_transaction} now",
         f"client sessions: {before.clients} before, {seen.clients} now, of {seen.max_connections}",
@@ -176,9 +177,15 @@ def _verdict(given: Payload, seen: Sessions, left: list[Victim], stuck: list[Bac
         holders = sorted({pid for it in stuck for pid in it.blocked_by})
         names = ", ".join(map(str, holders)) or "others"
         return Verdict(
-            "inconclusive", f"{done} {len(stuck)} of its waiters still wait, now for pid {names}.", evidence
+            "inconclusive", f"{done} {len(stuck)} of its waiters {still}, now for pid {names}.", evidence
         )
     if seen.waiting > before.waiting:
         return Verdict("worse", f"{done} More sessions wait for locks than before.", evidence)
-    waiters = f" All {len(before.waiters)} that waited behind go on." if before.waiters else ""
+    match len(before.waiters):
+        case 0:
+            waiters = ""
+        case 1:
+            waiters = " The one that waited behind goes on."
+        case number:
+            waiters = f" All {number} that waited behind go on."
     return Verdict("helped", f"{done}{waiters}", evidence)

@@ -9,7 +9,7 @@ import msgspec
 from console.mitigations.postgres.sessions import Sessions
 from console.model.plan import Hit
 from console.model.postgres import Backend, blocker_tree, sessions_behind
-from console.model.symptoms.words import span
+from console.model.symptoms.words import plural, span
 
 
 def who(backend: Backend) -> str:
@@ -52,7 +52,7 @@ def reconnecting(seen: Sessions, victims: Iterable[Backend]) -> tuple[str, ...]:
         for name in applications
     }
     return tuple(
-        f"the pool of {name} ({total[name]} sessions) opens a new connection at its next request"
+        f"the pool of {name} ({plural(total[name], 'session')}) opens a new connection at its next request"
         for name in applications
     )
 

@@ -18,7 +18,7 @@ from console.mitigations.world import World
 from console.model import actions
 from console.model.plan import Change, Hit, Option, Outcome, Plan, Target, Verdict
 from console.model.postgres import Backend
-from console.model.symptoms.words import span
+from console.model.symptoms.words import plural, span
 
 WAIT_MS = 2000
 STATES = ("idle in transaction", "idle", "active")
@@ -67,11 +67,13 @@ class TerminateMatching:
         if param == "state":
             counts = Counter(STATES[0] if it.idle_in_transaction else it.state or "" for it in clients)
             return tuple(
-                Option(state, state, f"{counts[state]} sessions", recommended=state == STATES[0])
+                Option(state, state, plural(counts[state], "session"), recommended=state == STATES[0])
                 for state in STATES
             )
         counts = Counter(getattr(it, field) for it in clients)
-        return tuple(Option(name, name, f"{count} sessions") for name, count in counts.most_common() if name)
+        return tuple(
+            Option(name, name, plural(count, "session")) for name, count in counts.most_common() if name
+        )
 
     async def plan(self, world: World, target: Target, params: dict[str, str]) -> Plan:
         """List victims and exceptions. Raises PlanError."""
@@ -92,7 +94,8 @@ class TerminateMatching:
             for it in chosen
         ]
         where = f"database {wanted.database}" if wanted.database else f"all databases of {seen.server}"
-        title = f"Terminate {len(chosen)} sessions {wanted.state} for {span(wanted.older_than)} in {where}"
+        sessions = f"{plural(len(chosen), 'session')} {wanted.state} for {span(wanted.older_than)}"
+        title = f"Terminate {sessions} in {where}"
         plan = carry.draft(world, seen, self.name, title, target, given)
         return msgspec.structs.replace(
             plan,
@@ -207,11 +210,11 @@ def _cautions(wanted: Filter, chosen: Iterable[Backend]) -> list[str]:
 
 def _refusal(wanted: Filter, chosen: list[Backend], meant: int) -> str:
     if not chosen:
-        left = f"; {meant} match and are left alone" if meant else ""
+        left = f"; {plural(meant, 'matches and is', 'match and are')} left alone" if meant else ""
         return f"No session is to be ended: none {wanted.state} for {span(wanted.older_than)}{left}."
     if len(chosen) > wanted.limit:
         return (
-            f"{len(chosen)} sessions match and the limit is {wanted.limit}. Narrow it by application, user or"
-            f" older-than, or allow it with limit={len(chosen)}."
+            f"{plural(len(chosen), 'session matches', 'sessions match')} and the limit is {wanted.limit}."
+            f" Narrow it by application, user or older-than, or allow it with limit={len(chosen)}."
         )
     return ""

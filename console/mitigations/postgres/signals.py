@@ -9,6 +9,7 @@ import psycopg
 from psycopg.sql import SQL, Composed, Literal
 
 from console.model.plan import Outcome, StepResult
+from console.model.symptoms.words import plural
 from console.sources.postgres.errors import wording
 from console.sources.postgres.link import Link, NoAnswerError
 
@@ -104,5 +105,6 @@ def outcome(results: list[StepResult], untried: list[Victim], lost: str) -> Outc
     if len(results) == 1:
         return Outcome(status, f"{results[0].target}: {results[0].detail}.", tuple(steps))
     gone = len(results) - signalled - len(failed)
-    detail = f"{signalled} of {len(results)} sessions signalled, {gone} already gone, {len(failed)} failed."
+    of_all = f"{signalled} of {plural(len(results), 'session')} signalled"
+    detail = f"{of_all}, {gone} already gone, {len(failed)} failed."
     return Outcome(status, detail, tuple(steps))

@@ -8,7 +8,7 @@ from console.model.postgres import Backend, Blocker, PostgresSnapshot, blocker_t
 from console.model.reading import Point
 from console.model.redis import Queue, RedisSnapshot
 from console.model.symptoms.finding import BoardView, Finding, Memory, Severity, above
-from console.model.symptoms.words import percent, size, span
+from console.model.symptoms.words import percent, plural, size, span
 
 CONNECTIONS_WARNING, CONNECTIONS_CRITICAL = 0.85, 0.95
 IDLE_IN_TRANSACTION = 60.0
@@ -100,7 +100,8 @@ def _sessions(source: str, snapshot: PostgresSnapshot) -> Iterator[Finding]:
     trees = roots(snapshot)
     if trees:
         waiting = sum(tree.behind for tree in trees)
-        detail = f"{waiting} wait behind {describe(trees[0].backend, trees[0].pid)}"
+        behind = describe(trees[0].backend, trees[0].pid)
+        detail = f"{plural(waiting, 'waits', 'wait')} behind {behind}"
         yield Finding("sessions-blocked", name, "critical", source, detail, value=float(waiting))
     yield from _long_query(source, snapshot)
     if snapshot.limited:

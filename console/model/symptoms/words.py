@@ -5,6 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 
+def plural(number: float, one: str, many: str = "", show: str = "") -> str:
+    """``1 pod``, ``3 pods``, ``2 queries``; ``many`` where it is not ``one`` with an s, ``show`` a format."""
+    shown = f"{number:{show}}"
+    return f"{shown} {one if shown == '1' else many or one + 's'}"
+
+
 def percent(ratio: float) -> str:
     """``0.081`` -> ``8.1 %``, ``0.0004`` -> ``0.04 %``."""
     return f"{ratio * 100:.2g} %" if ratio < 0.1 else f"{ratio * 100:.0f} %"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from console.model.kube import ContainerStatus, Pod, Workload
+from console.model.symptoms.words import plural
 
 FRESH = 60.0
 """Seconds a new pod may take to become ready, and a workload to have all its pods ready."""
@@ -116,7 +117,9 @@ def _container(container: ContainerStatus, now: float) -> Verdict:
             last = container.last_reason or "ended"
             code = f" with {container.last_exit_code}" if container.last_exit_code else ""
             return Verdict(
-                True, f"{name}: CrashLoopBackOff after {last}{code}, {container.restarts} restarts", 90
+                True,
+                f"{name}: CrashLoopBackOff after {last}{code}, {plural(container.restarts, 'restart')}",
+                90,
             )
         if container.reason in _IMAGE or container.reason in _CREATE:
             detail = f" ({container.message})" if container.message else ""
@@ -129,13 +132,15 @@ def _container(container: ContainerStatus, now: float) -> Verdict:
     if container.restarts and now < over:
         code = "" if container.last_exit_code is None else f" with {container.last_exit_code}"
         last = container.last_reason or "ended"
-        return Verdict(True, f"{name}: restarted after {last}{code}, {container.restarts} restarts", 50, over)
+        return Verdict(
+            True, f"{name}: restarted after {last}{code}, {plural(container.restarts, 'restart')}", 50, over
+        )
     return HEALTHY
 
 
 def _oom(container: ContainerStatus, now: float) -> Verdict | None:
     name = f"init {container.name}" if container.init else container.name
-    why = f"{name}: OOMKilled, {container.restarts} restarts"
+    why = f"{name}: OOMKilled, {plural(container.restarts, 'restart')}"
     if container.state == "terminated" and container.reason == "OOMKilled":
         return Verdict(True, why, 85)
     over = (container.last_finished or 0.0) + OOM_RECENT

@@ -11,6 +11,7 @@ from console.model.clock import Clock
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.reading import State
 from console.model.source import Health
+from console.model.symptoms.words import plural
 from console.model.text import clean
 from console.sources.base import Publisher, Reporter, SourceError, poll
 from console.sources.prometheus import queries
@@ -159,7 +160,7 @@ class PrometheusSource:
     def _thin(self, service: str, samples: float) -> str:
         window = self._settings.window
         return (
-            f"a window of {queries.duration(window)} holds {samples:.0f} samples of {service}: set window in"
+            f"a window of {queries.duration(window)} holds {plural(samples, 'sample', show='.0f')} of {service}: set window in"
             f" [prometheus] to at least {math.ceil(4 * window / max(samples, 1))} (4 scrape intervals)"
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 from console.model.reading import Reading, State
 from console.model.redis import Queue
 from console.model.source import Health
+from console.model.symptoms.words import plural
 from console.model.text import clean
 from console.sources.redis.client import Command, ReadOnlyClient, explain
 from console.sources.redis.replies import pairs, whole
@@ -74,7 +75,9 @@ def _queue(name: str, kind: str, length: Any, groups: Any) -> Queue:
     # lag exists since 7.0 and is None where entries were deleted from the middle of the stream.
     lags = [lag for group in found if (lag := group.get("lag")) is not None]
     lag = f", {sum(lags)} not yet delivered" if lags else ""
-    return Queue(shown, kind, depth, pending, f"{len(groups)} consumer groups, {pending} unacknowledged{lag}")
+    return Queue(
+        shown, kind, depth, pending, f"{plural(len(groups), 'consumer group')}, {pending} unacknowledged{lag}"
+    )
 
 
 def _failed(error: Exception) -> Reading:

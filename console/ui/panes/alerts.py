@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from console.model.http import HttpCheck, HttpSnapshot
 from console.model.metrics import Alert, AlertsSnapshot
 from console.model.plan import Target
+from console.model.symptoms.words import plural
 from console.ui.cells import Span, Spans
-from console.ui.format import age, plural, seconds
+from console.ui.format import age, seconds
 from console.ui.panes.base import Pane, Selection, matches
 from console.ui.widgets.table import Column
 

@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from console.model.plan import Target
 from console.model.redis import Queue, RedisSnapshot, SlowCommand
+from console.model.symptoms.words import plural
 from console.ui.cells import Span, Spans
 from console.ui.format import age, count, honest, percent, size
 from console.ui.panes.base import Pane, Selection, matches
@@ -144,7 +145,7 @@ class CachePane(Pane):
         rest += [(f"{' ' if rest else ''} keys ", "faint"), (count(shot.keys), "dim")]
         rest.append((f"  {shot.role}", "faint"))
         if shot.replicas:
-            rest.append((f" with {shot.replicas} replica{'s' if shot.replicas > 1 else ''}", "faint"))
+            rest.append((f" with {plural(shot.replicas, 'replica')}", "faint"))
         if shot.fragmentation is not None:
             role = "warn" if shot.fragmentation > 1.5 else "dim"
             rest += [("  frag ", "faint"), (f"{shot.fragmentation:.1f}", role)]
@@ -155,7 +156,7 @@ class CachePane(Pane):
             (not shot.rdb_ok, "last RDB save failed"),
             (shot.aof_enabled and not shot.aof_ok, "last AOF write failed"),
             (shot.role in ("slave", "replica") and shot.link != "up", "replication link down"),
-            (bool(shot.rejected), f"{count(shot.rejected)} clients/s rejected"),
+            (bool(shot.rejected), f"rejected clients {count(shot.rejected)}/s"),
             (bool(shot.oom_errors), f"{count(shot.oom_errors)} OOM errors/s"),
         )
         return [(f" {text} ", "bad") for true, text in faults if true]

@@ -10,8 +10,9 @@ from textual.widget import Widget
 
 from console.model.kube import KubeSnapshot
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
+from console.model.symptoms.words import plural
 from console.ui.cells import Spans
-from console.ui.format import count, honest, moment, percent, plural, seconds
+from console.ui.format import count, honest, moment, percent, seconds
 from console.ui.panes.base import Pane, matches
 from console.ui.widgets.sparkline import Chart, Mark, buckets, place, spark_line
 from console.ui.widgets.table import Column

@@ -12,8 +12,9 @@ from console.model.kube import KubeSnapshot, Pod, Workload
 from console.model.plan import Target
 from console.model.source import Health
 from console.model.symptoms.kube import clusters_of
+from console.model.symptoms.words import plural
 from console.ui.cells import Spans
-from console.ui.format import age, count, percent, plural, size
+from console.ui.format import age, count, percent, size
 from console.ui.panes.base import Pane, Selection
 from console.ui.panes.podrows import PodRows, Rank, Row
 from console.ui.widgets.table import Column

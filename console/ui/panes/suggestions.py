@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from console.model.actions import Action, find
 from console.model.signals import Signal, SignalsSnapshot, Suggestion
 from console.model.symptoms.kube import cluster_prefix, clusters_of
+from console.model.symptoms.words import plural
 from console.ui.cells import Span, Spans
-from console.ui.format import age, clock_text, plural
+from console.ui.format import age, clock_text
 from console.ui.panes.base import Pane, Selection, matches
 from console.ui.widgets.page import labelled
 from console.ui.widgets.table import Column

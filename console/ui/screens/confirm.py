@@ -17,8 +17,8 @@ from textual.widgets import Input
 from console.engine.ports import Mitigator
 from console.model.actions import Action
 from console.model.plan import Plan, Risk
+from console.model.symptoms.words import plural
 from console.ui.cells import Spans, sides, spans_width, width_of, wrap
-from console.ui.format import plural
 from console.ui.painter import when_seen
 from console.ui.panes.base import Selection
 from console.ui.port import Engine

@@ -17,6 +17,7 @@ from textual.widgets import Input
 
 from console.engine.ports import LogFeed
 from console.model.logs import LogLine, LogRequest, is_5xx, is_error
+from console.model.symptoms.words import plural
 from console.ui.cells import Span, Spans, fit
 from console.ui.feed import Feed
 from console.ui.format import age, clock_text
@@ -119,7 +120,11 @@ class LogsScreen(Dialog[None]):
     def badge(self) -> Spans:
         """How it is read."""
         request = self._request
-        since = f"last {age(request.since)}" if request.since is not None else f"last {request.tail} lines"
+        since = (
+            f"last {age(request.since)}"
+            if request.since is not None
+            else f"last {plural(request.tail, 'line')}"
+        )
         parts = ["previous container" if request.previous else "live", since]
         parts.append(f"container {request.container}" if request.container else "all containers")
         return ((f"{'  '.join(parts)} ", "accent"),)
@@ -136,12 +141,15 @@ class LogsScreen(Dialog[None]):
         if self._saved:
             self.state.show((_tail(f" {self._saved}", self.state.size.width),))
             return
-        spans: list[Span] = [(f" {lines.held - notices:,} lines", "dim")]
+        spans: list[Span] = [(f" {plural(lines.held - notices, 'line', show=',')}", "dim")]
         if self._filtered:
             named = [f"/{self._text}" if self._text else "", "errors" if self._errors else ""]
             named.append("5xx" if self._five else "")
             wanted = " ".join(part for part in named if part)
-            spans += [("  ", "dim"), (f"{max(0, lines.total - notices):,} match {wanted}", "match")]
+            spans += [
+                ("  ", "dim"),
+                (f"{plural(max(0, lines.total - notices), 'matches', 'match', ',')} {wanted}", "match"),
+            ]
         if lines.forgotten:
             spans.append((f"  {lines.forgotten:,} older gone", "dim"))
         if self._dropped:
@@ -152,7 +160,9 @@ class LogsScreen(Dialog[None]):
         if lines.following:
             spans += [] if ended else [("  following", "ok")]
         else:
-            spans.append((f"  paused, {lines.waiting:,} new lines, f or End follows", "warn"))
+            spans.append(
+                (f"  paused, {plural(lines.waiting, 'new line', show=',')}, f or End follows", "warn")
+            )
         self.state.show(spans)
 
     def _form(self, line: LogLine) -> Spans:
@@ -257,7 +267,7 @@ class LogsScreen(Dialog[None]):
         except OSError as error:
             self._saved = f"Not saved: {error.strerror} ({folder})"
         else:
-            self._saved = f"Saved {self.lines.total:,} lines to {path}"
+            self._saved = f"Saved {plural(self.lines.total, 'line', show=',')} to {path}"
         self._show_state()
 
 

@@ -13,6 +13,7 @@ from console.model.actions import Action
 from console.model.kube import Event, Revision, Workload
 from console.model.logs import Description
 from console.model.source import Health
+from console.model.symptoms.words import plural
 from console.ui.cells import Spans, fit
 from console.ui.format import age, clock_text
 from console.ui.keys import Keymap, key_text
@@ -160,7 +161,7 @@ def revision_lines(workload: Workload, revisions: Sequence[Revision], now: float
                 (f" r{revision.number:<6}", "strong" if current else "text"),
                 (fit(f"{age(now - revision.created)} ago", 12), "accent" if index == 0 else "dim"),
                 (f"{clock_text(revision.created)}  ", "faint"),
-                (f"{revision.ready}/{revision.replicas} pods  ", "dim"),
+                (f"{revision.ready}/{plural(revision.replicas, 'pod')}  ", "dim"),
                 ("current" if current else "", "ok"),
                 (f"  {revision.change_cause}" if revision.change_cause else "", "dim"),
             )
@@ -231,7 +232,7 @@ def source_lines(engine: Engine, now: float, width: int) -> list[Spans]:
         (
             (f" {fit('timeline', 26)}", "strong"),
             (fit(timeline.health, 11), "ok" if timeline.health == "ok" else "bad"),
-            (f"{len(timeline.entries)} entries", "dim"),
+            (plural(len(timeline.entries), "entry", "entries"), "dim"),
         )
     )
     if timeline.reason:

@@ -126,8 +126,8 @@ def test_choices_come_from_the_server(server: PostgresServer, tmp_path: Path) ->
                 names = await MATCHING.options(world, DATABASE, "application")
                 assert await MATCHING.options(world, DATABASE, "limit") == ()
         assert [(it.value, it.detail) for it in states][:2] == [
-            ("idle in transaction", "1 sessions"),
-            ("idle", "1 sessions"),
+            ("idle in transaction", "1 session"),
+            ("idle", "1 session"),
         ]
         assert states[0].recommended
         assert ("web", "2 sessions") in [(it.value, it.detail) for it in names]

@@ -66,7 +66,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "killed for memory a while ago, running and ready again",
         pod(containerStatuses=[container_status(restarts=1, lastState=ended(137, "OOMKilled", 1200))]),
         "Running",
-        "app: OOMKilled, 1 restarts",
+        "app: OOMKilled, 1 restart",
     ),
     (
         "killed for memory long ago",

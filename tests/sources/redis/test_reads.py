@@ -127,7 +127,7 @@ def test_the_depth_of_every_kind_of_queue(server: RedisServer) -> None:
     assert tuple(found) == names
     depths = {name: queue.depth.value for name, queue in found.items() if queue.depth.ok}
     assert depths == {"list": 12, "set": 3, "zset": 2, "hash": 1, "stream": 5}
-    assert found["stream"].pending == 2 and "1 consumer groups, 2 unacknowledged" in found["stream"].detail
+    assert found["stream"].pending == 2 and "1 consumer group, 2 unacknowledged" in found["stream"].detail
     assert (found["text"].type, found["text"].depth.state) == ("string", State.FAILED)
     assert "is a string" in found["text"].depth.reason
     assert (found["missing"].type, found["missing"].depth.state) == ("none", State.NO_DATA)
