@@ -159,8 +159,9 @@ class PrometheusSource:
 
     def _thin(self, service: str, samples: float) -> str:
         window = self._settings.window
+        held = plural(samples, "sample", show=".0f")
         return (
-            f"a window of {queries.duration(window)} holds {plural(samples, 'sample', show='.0f')} of {service}: set window in"
+            f"a window of {queries.duration(window)} holds {held} of {service}: set window in"
             f" [prometheus] to at least {math.ceil(4 * window / max(samples, 1))} (4 scrape intervals)"
         )
 
