@@ -90,7 +90,6 @@ def workload(name: str = "shop", **more: Any) -> Workload:
         "desired": 3,
         "ready": 3,
         "updated": 3,
-        "available": 3,
         "created": NOW - 86_400,
         "containers": template("shop:v1"),
     }
@@ -118,8 +117,6 @@ def cluster(*records: Pod | Workload | Revision, **more: Any) -> KubeSnapshot:
         "version": "v1.32.0",
         "at": NOW,
         "nodes": {},
-        "hpas": {},
-        "pdbs": {},
         "events": {},
         "denied": {},
         "synced": frozenset({"pods", "deployments", "replicasets"}),

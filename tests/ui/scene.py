@@ -63,7 +63,6 @@ def workload(name: str, replicas: int = 3, **changes: Any) -> Workload:
         "desired": replicas,
         "ready": replicas,
         "updated": replicas,
-        "available": replicas,
         "created": NOW - 86400 * 9,
         "containers": (ContainerSpec("app", f"registry/{name}:1.4.2"),),
         "revision": 12,
@@ -88,8 +87,6 @@ def snapshot(workloads: list[Workload], pods: list[Pod], **changes: Any) -> Kube
         "workloads": {item.uid: item for item in workloads},
         "revisions": {},
         "nodes": {},
-        "hpas": {},
-        "pdbs": {},
         "events": {},
         "denied": {},
         "synced": frozenset({"pods", "deployments"}),
@@ -104,7 +101,6 @@ def kubernetes() -> KubeSnapshot:
         3,
         ready=0,
         updated=3,
-        available=0,
         revision=42,
         revision_at=NOW - 420,
         sick=True,
@@ -170,7 +166,6 @@ def kubernetes() -> KubeSnapshot:
             "BackOff",
             "Back-off restarting failed container app",
             9,
-            NOW - 400,
             NOW - 20,
         )
     }

@@ -41,7 +41,7 @@ def hostile_engine() -> FakeEngine:
         for k in range(2)
     ]
     events = {
-        f"e{n}": Event(f"e{n}", "shop", f"Pod/{text}", text, text, 2, NOW - n, NOW - n)
+        f"e{n}": Event(f"e{n}", "shop", f"Pod/{text}", text, text, 2, NOW - n)
         for n, text in numbered
     }
     engine.board.publish("kubernetes:prod", snapshot(bad, pods, context=NASTY[2], events=events))

@@ -1,12 +1,12 @@
-"""Nodes, autoscalers, disruption budgets and events from the wire to the records of the model."""
+"""Nodes, autoscalers and events from the wire to the records of the model."""
 
 from __future__ import annotations
 
-from console.model.kube import Event, Hpa, Node, Pdb
+from console.model.kube import Event, Hpa, Node
 from console.model.quantity import cores, size
 from console.model.redact import redact
 from console.sources.kubernetes import wire_objects as shapes
-from console.sources.kubernetes.text import created, pairs, seconds, text, word
+from console.sources.kubernetes.text import created, seconds, text, word
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
@@ -32,14 +32,13 @@ def project_node(raw: shapes.Node) -> Node:
         ),
         cpu=cores(str(allocatable.get("cpu", "0"))) or 0.0,
         memory=size(str(allocatable.get("memory", "0"))) or 0,
-        version=word(status.node_info.kubelet_version if status.node_info else ""),
         why=why,
     )
 
 
 def project_hpa(raw: shapes.Hpa) -> Hpa:
     """An autoscaler; the minimum is 1 where it is not set, as the server has it."""
-    spec, status = raw.spec or shapes.HpaSpec(), raw.status or shapes.HpaStatus()
+    spec = raw.spec or shapes.HpaSpec()
     target = spec.scale_target_ref or shapes.ScaleTarget()
     return Hpa(
         uid=raw.metadata.uid,
@@ -48,24 +47,6 @@ def project_hpa(raw: shapes.Hpa) -> Hpa:
         workload=word(f"{target.kind}/{target.name}"),
         minimum=1 if spec.min_replicas is None else spec.min_replicas,
         maximum=spec.max_replicas,
-        current=status.current_replicas,
-        desired=status.desired_replicas,
-    )
-
-
-def project_pdb(raw: shapes.Pdb) -> Pdb:
-    """A disruption budget with the numbers of its controller."""
-    status = raw.status or shapes.PdbStatus()
-    selector = raw.spec.selector if raw.spec is not None else None
-    return Pdb(
-        uid=raw.metadata.uid,
-        namespace=word(raw.metadata.namespace),
-        name=text(raw.metadata.name),
-        allowed=status.disruptions_allowed,
-        healthy=status.current_healthy,
-        desired_healthy=status.desired_healthy,
-        expected=status.expected_pods,
-        selector=pairs(selector.match_labels if selector is not None else None),
     )
 
 
@@ -82,6 +63,5 @@ def project_event(raw: shapes.Event) -> Event:
         reason=word(raw.reason),
         message=text(redact(raw.message or ""), 600),
         count=max(raw.count or 1, series.count),
-        first=first,
         last=max(first, seconds(raw.last_timestamp) or 0.0, seconds(series.last_observed_time) or 0.0),
     )

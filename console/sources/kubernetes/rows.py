@@ -199,7 +199,6 @@ class Rows:
             desired=0 if pod.phase == "Succeeded" and kind == "Pod" else tally.pods,
             ready=tally.ready,
             updated=tally.pods,
-            available=tally.ready,
             created=pod.created,
         )
 

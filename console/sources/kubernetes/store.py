@@ -16,7 +16,7 @@ from console.model.table import TableBuilder
 from console.sources.kubernetes import wire
 from console.sources.kubernetes import wire_objects as shapes
 from console.sources.kubernetes.kinds import CONTROLLERS
-from console.sources.kubernetes.objects import project_event, project_hpa, project_node, project_pdb
+from console.sources.kubernetes.objects import project_event, project_hpa, project_node
 from console.sources.kubernetes.pods import project_pod
 from console.sources.kubernetes.rows import Rows
 from console.sources.kubernetes.sickness import judge_pod
@@ -45,7 +45,6 @@ class Store:
         self._plain: dict[str, TableBuilder[str, Any]] = {
             "nodes": TableBuilder(),
             "horizontalpodautoscalers": TableBuilder(),
-            "poddisruptionbudgets": TableBuilder(),
             "events": TableBuilder(),
         }
         self._versions: dict[str, dict[str, tuple[str, str]]] = {}
@@ -63,9 +62,6 @@ class Store:
             "replicasets": self._put_replicaset,
             "nodes": lambda raw: self._put_plain("nodes", raw.metadata.uid, project_node(raw)),
             "horizontalpodautoscalers": self._put_hpa,
-            "poddisruptionbudgets": lambda raw: self._put_plain(
-                "poddisruptionbudgets", raw.metadata.uid, project_pdb(raw)
-            ),
             "events": self._put_event,
         }
 
@@ -278,8 +274,6 @@ class Store:
             workloads=self._rows.workloads.freeze(),
             revisions=self._revisions.freeze(),
             nodes=self._plain["nodes"].freeze(),
-            hpas=self._plain["horizontalpodautoscalers"].freeze(),
-            pdbs=self._plain["poddisruptionbudgets"].freeze(),
             events=self._plain["events"].freeze(),
             denied=dict(self.denied),
             synced=frozenset(self.synced),

@@ -110,7 +110,6 @@ class Container(Wire):
     env: list[EnvVar] | None = None
     env_from: list[EnvFrom] | None = None
     resources: Resources | None = None
-    restart_policy: str | None = None
 
 
 class TemplateSpec(Wire):
@@ -120,9 +119,8 @@ class TemplateSpec(Wire):
 
 
 class TemplateMetadata(Wire):
-    """Labels and annotations of a pod template."""
+    """Annotations of a pod template."""
 
-    labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
 
 
@@ -157,9 +155,7 @@ class Waiting(Wire):
 
 
 class Running(Wire):
-    """A container that runs."""
-
-    started_at: datetime | None = None
+    """A container that runs; that it is there says it."""
 
 
 class Terminated(Wire):
@@ -247,7 +243,6 @@ class Status(Wire):
 class ErrorEvent(Wire):
     """A watch event of type ERROR."""
 
-    type: str = ""
     object: Status | None = None
 
 

@@ -1,4 +1,4 @@
-"""Shapes of workloads, nodes, autoscalers, budgets and events on the wire; see ``wire``."""
+"""Shapes of workloads, nodes, autoscalers and events on the wire; see ``wire``."""
 
 from __future__ import annotations
 
@@ -15,20 +15,6 @@ class Selector(Wire):
     match_labels: dict[str, str] | None = None
 
 
-class RollingUpdate(Wire):
-    """Bounds of a rolling update: a count or a percentage."""
-
-    max_surge: int | str | None = None
-    max_unavailable: int | str | None = None
-
-
-class Strategy(Wire):
-    """How a workload replaces its pods."""
-
-    type: str | None = None
-    rolling_update: RollingUpdate | None = None
-
-
 class WorkloadSpec(Wire):
     """The spec of a Deployment, StatefulSet, DaemonSet, ReplicaSet or Job."""
 
@@ -39,8 +25,6 @@ class WorkloadSpec(Wire):
     paused: bool | None = None
     selector: Selector | None = None
     template: Template | None = None
-    strategy: Strategy | None = None
-    update_strategy: Strategy | None = None
 
 
 class WorkloadStatus(Wire):
@@ -50,15 +34,10 @@ class WorkloadStatus(Wire):
     replicas: int = 0
     ready_replicas: int = 0
     updated_replicas: int = 0
-    available_replicas: int = 0
     desired_number_scheduled: int = 0
     number_ready: int = 0
     updated_number_scheduled: int = 0
-    number_available: int = 0
-    active: int = 0
-    ready: int = 0
     succeeded: int = 0
-    failed: int = 0
     conditions: list[Condition] | None = None
 
 
@@ -90,18 +69,11 @@ class NodeSpec(Wire):
     unschedulable: bool | None = None
 
 
-class NodeInfo(Wire):
-    """Versions of a node."""
-
-    kubelet_version: str = ""
-
-
 class NodeStatus(Wire):
     """The status of a node."""
 
     allocatable: Quantities | None = None
     conditions: list[Condition] | None = None
-    node_info: NodeInfo | None = None
 
 
 class Node(Wire):
@@ -127,42 +99,11 @@ class HpaSpec(Wire):
     max_replicas: int = 0
 
 
-class HpaStatus(Wire):
-    """The status of an autoscaler."""
-
-    current_replicas: int = 0
-    desired_replicas: int = 0
-
-
 class Hpa(Wire):
     """autoscaling/v2 or v1 HorizontalPodAutoscaler."""
 
     metadata: Metadata = msgspec.field(default_factory=Metadata)
     spec: HpaSpec | None = None
-    status: HpaStatus | None = None
-
-
-class PdbSpec(Wire):
-    """The spec of a disruption budget."""
-
-    selector: Selector | None = None
-
-
-class PdbStatus(Wire):
-    """The status of a disruption budget."""
-
-    disruptions_allowed: int = 0
-    current_healthy: int = 0
-    desired_healthy: int = 0
-    expected_pods: int = 0
-
-
-class Pdb(Wire):
-    """policy/v1 PodDisruptionBudget."""
-
-    metadata: Metadata = msgspec.field(default_factory=Metadata)
-    spec: PdbSpec | None = None
-    status: PdbStatus | None = None
 
 
 class ObjectReference(Wire):
@@ -171,7 +112,6 @@ class ObjectReference(Wire):
     kind: str = ""
     name: str = ""
     namespace: str | None = None
-    uid: str | None = None
 
 
 class EventSeries(Wire):
@@ -186,7 +126,6 @@ class Event(Wire):
 
     metadata: Metadata = msgspec.field(default_factory=Metadata)
     involved_object: ObjectReference | None = None
-    type: str | None = None
     reason: str | None = None
     message: str | None = None
     count: int | None = None

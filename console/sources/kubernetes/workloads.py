@@ -21,9 +21,7 @@ _STATUS = shapes.WorkloadStatus()
 def project_workload(kind: str, raw: shapes.Workload) -> Workload:
     """A workload row before its pods are counted in; ``kind`` is the API kind, such as Deployment."""
     metadata, spec, status = raw.metadata, raw.spec or _SPEC, raw.status or _STATUS
-    strategy = spec.strategy or spec.update_strategy or shapes.Strategy()
-    rolling = strategy.rolling_update or shapes.RollingUpdate()
-    desired, ready, updated, available = _counts(kind, spec, status)
+    desired, ready, updated = _counts(kind, spec, status)
     progressing, message, finished = _progress(kind, status)
     return Workload(
         uid=metadata.uid,
@@ -36,13 +34,9 @@ def project_workload(kind: str, raw: shapes.Workload) -> Workload:
         desired=desired,
         ready=ready,
         updated=updated,
-        available=available,
         created=created(metadata),
         containers=project_containers(spec.template),
         revision=_number((metadata.annotations or {}).get(REVISION)),
-        strategy=word(strategy.type),
-        max_surge=_bound(rolling.max_surge),
-        max_unavailable=_bound(rolling.max_unavailable),
         paused=bool(spec.paused or spec.suspend),
         progressing=progressing,
         message=message,
@@ -52,19 +46,15 @@ def project_workload(kind: str, raw: shapes.Workload) -> Workload:
     )
 
 
-def _counts(kind: str, spec: shapes.WorkloadSpec, status: shapes.WorkloadStatus) -> tuple[int, int, int, int]:
+def _counts(kind: str, spec: shapes.WorkloadSpec, status: shapes.WorkloadStatus) -> tuple[int, int, int]:
+    """How many are desired, ready and updated; of a Job, completed."""
     if kind == "DaemonSet":
-        return (
-            status.desired_number_scheduled,
-            status.number_ready,
-            status.updated_number_scheduled,
-            status.number_available,
-        )
+        return status.desired_number_scheduled, status.number_ready, status.updated_number_scheduled
     if kind == "Job":
         wanted = spec.completions if spec.completions is not None else spec.parallelism
-        return (1 if wanted is None else wanted, status.succeeded, status.succeeded, status.active)
+        return 1 if wanted is None else wanted, status.succeeded, status.succeeded
     desired = 1 if spec.replicas is None else spec.replicas
-    return desired, status.ready_replicas, status.updated_replicas, status.available_replicas
+    return desired, status.ready_replicas, status.updated_replicas
 
 
 def _progress(kind: str, status: shapes.WorkloadStatus) -> tuple[str, str, float | None]:
@@ -110,7 +100,6 @@ def project_replicaset(raw: shapes.Workload, workload: str) -> Revision:
         replicas=status.replicas,
         ready=status.ready_replicas,
         change_cause=text(redact(annotations.get(CHANGE_CAUSE, ""))),
-        template_hash=word((metadata.labels or {}).get("pod-template-hash")),
         restarted_at=_restarted_at(template),
     )
 
@@ -119,7 +108,6 @@ def project_controllerrevision(raw: shapes.ControllerRevision, workload: str) ->
     """A ControllerRevision as a revision of ``workload`` (``StatefulSet/name`` or ``DaemonSet/name``)."""
     metadata = raw.metadata
     template = raw.data.spec.template if raw.data is not None and raw.data.spec is not None else None
-    labels = metadata.labels or {}
     return Revision(
         number=raw.revision,
         name=text(metadata.name),
@@ -129,9 +117,6 @@ def project_controllerrevision(raw: shapes.ControllerRevision, workload: str) ->
         created=created(metadata),
         containers=project_containers(template),
         change_cause=text(redact((metadata.annotations or {}).get(CHANGE_CAUSE, ""))),
-        template_hash=word(
-            labels.get("controller-revision-hash") or labels.get("controller.kubernetes.io/hash")
-        ),
         restarted_at=_restarted_at(template),
     )
 
@@ -191,10 +176,6 @@ def _env_value(item: wire.EnvVar) -> str:
     if source.resource_field_ref is not None:
         return word(f"resource {source.resource_field_ref.resource}")
     return ""
-
-
-def _bound(value: int | str | None) -> str:
-    return "" if value is None else word(str(value))
 
 
 def _number(value: str | None) -> int | None:

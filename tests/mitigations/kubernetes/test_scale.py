@@ -211,8 +211,6 @@ def test_what_new_pods_request_is_held_against_the_nodes(tmp_path: Path) -> None
                 workloads={},
                 revisions={},
                 nodes={"u": node},
-                hpas={},
-                pdbs={},
                 events={},
                 denied={},
                 synced=frozenset(),

@@ -12,6 +12,7 @@ from console.model.clock import Clock, ManualClock
 from console.model.kube import KubeSnapshot
 from console.model.source import Health, SourceStatus
 from console.sources.kubernetes.connection import Connection, open_connection
+from console.sources.kubernetes.kinds import KINDS
 from console.sources.kubernetes.source import KubernetesSource
 from console.sources.kubernetes.watch import Pace
 from tests.sources.kubernetes.fake import FakeApi, kubeconfig
@@ -55,7 +56,7 @@ class Board:
             raise AssertionError(f"never came; last: {self.statuses[-1:]} {self.snapshots[-1:]}") from None
 
     async def synced(self) -> KubeSnapshot:
-        await self.until(lambda b: bool(b.snapshots) and len(b.last.synced) >= 10)
+        await self.until(lambda b: bool(b.snapshots) and len(b.last.synced) == len(KINDS))
         return self.last
 
     async def health(self, health: Health, text: str = "") -> SourceStatus:

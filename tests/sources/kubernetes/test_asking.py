@@ -15,6 +15,7 @@ from console.model.source import Health
 from console.sources.kubernetes import KubernetesSource, limit
 from console.sources.kubernetes.connection import open_connection
 from console.sources.kubernetes.errors import CutError, KubeError, refusal
+from console.sources.kubernetes.kinds import KINDS
 from console.sources.kubernetes.limit import Compression, TokenBucket
 from console.sources.kubernetes.watch import SETTLED, Pace, comeback
 from tests.sources.kubernetes.fake import fake_api, kubeconfig, status
@@ -158,7 +159,7 @@ def test_an_outage_is_followed_by_watches_and_no_lists(tmp_path: Path) -> None:
         async with served(cluster) as server, watching(server, tmp_path) as (_, board):
             await board.synced()
             await board.health(Health.OK)
-            await eventually(lambda: len(server.hub.watchers) == 10)
+            await eventually(lambda: len(server.hub.watchers) == len(KINDS))
             await server.stop()
             await board.health(Health.FAILED)
             cluster.scale("deploy", "shop", 5, "production")
@@ -168,7 +169,7 @@ def test_an_outage_is_followed_by_watches_and_no_lists(tmp_path: Path) -> None:
             await server.start()
             await board.until(lambda b: len(b.last.pods) == 5)
             await board.health(Health.OK)
-            await eventually(lambda: len(server.hub.watchers) == 10)
+            await eventually(lambda: len(server.hub.watchers) == len(KINDS))
             asked = Counter(one.verb for one in server.requests if one.path != METRICS)
             assert set(asked) == {"watch"}
             assert all(int(one.query["resourceVersion"]) <= before for one in server.requests if one.query)
@@ -180,7 +181,7 @@ def test_a_watch_resumes_after_the_last_bookmark(tmp_path: Path) -> None:
     async def main() -> None:
         async with fake_api() as api, running(tmp_path, api) as (_, board):
             await board.synced()
-            await eventually(lambda: api.watches == 10)
+            await eventually(lambda: api.watches == len(KINDS))
             for _ in range(3):
                 api.bookmark(PODS)
             version = api.version

@@ -1,12 +1,11 @@
 """Rows of every kind: what counts as desired and ready, and what happens when a workload goes."""
 
-import json
 from typing import Any
 
 import pytest
 
 from tests.sources.kubernetes.samples import deployment, owned, pod, stamp, template
-from tests.sources.kubernetes.test_store import Cluster, recorded
+from tests.sources.kubernetes.test_store import Cluster
 
 Obj = dict[str, Any]
 
@@ -24,9 +23,9 @@ def named(kind: str, spec: Obj, status: Obj) -> Obj:
             named(
                 "StatefulSet",
                 {"replicas": 3, "updateStrategy": {"type": "RollingUpdate"}},
-                {"observedGeneration": 1, "readyReplicas": 2, "updatedReplicas": 1, "availableReplicas": 2},
+                {"observedGeneration": 1, "readyReplicas": 2, "updatedReplicas": 1},
             ),
-            (3, 2, 1, 2),
+            (3, 2, 1),
         ),
         (
             "daemonsets",
@@ -38,25 +37,24 @@ def named(kind: str, spec: Obj, status: Obj) -> Obj:
                     "desiredNumberScheduled": 5,
                     "numberReady": 4,
                     "updatedNumberScheduled": 5,
-                    "numberAvailable": 4,
                 },
             ),
-            (5, 4, 5, 4),
+            (5, 4, 5),
         ),
         (
             "jobs",
             named("Job", {"completions": 6, "parallelism": 2}, {"succeeded": 4, "active": 2}),
-            (6, 4, 4, 2),
+            (6, 4, 4),
         ),
-        ("jobs", named("Job", {"parallelism": 2}, {"active": 2}), (2, 0, 0, 2)),
-        ("deployments", named("Deployment", {}, {"observedGeneration": 1}), (1, 0, 0, 0)),
+        ("jobs", named("Job", {"parallelism": 2}, {"active": 2}), (2, 0, 0)),
+        ("deployments", named("Deployment", {}, {"observedGeneration": 1}), (1, 0, 0)),
     ],
 )
-def test_counts(resource: str, obj: Obj, counts: tuple[int, int, int, int]) -> None:
+def test_counts(resource: str, obj: Obj, counts: tuple[int, int, int]) -> None:
     cluster = Cluster()
     cluster.put(resource, obj)
     (row,) = cluster.snapshot().workloads.values()
-    assert (row.desired, row.ready, row.updated, row.available) == counts
+    assert (row.desired, row.ready, row.updated) == counts
     assert not row.sick and row.observed_generation == row.generation
 
 
@@ -96,9 +94,8 @@ def test_a_lost_controller_is_noticed_after_a_while() -> None:
     assert not cluster.snapshot().workloads["shop.web"].sick
 
 
-def test_budgets_and_nodes_in_trouble() -> None:
+def test_nodes_in_trouble() -> None:
     cluster = Cluster()
-    cluster.put("poddisruptionbudgets", json.loads(recorded("pdb")))
     lost = {
         "metadata": {"name": "n1", "uid": "n1"},
         "spec": {"unschedulable": True},
@@ -114,9 +111,6 @@ def test_budgets_and_nodes_in_trouble() -> None:
     cluster.put("nodes", lost)
     cluster.put("nodes", {"metadata": {"name": "n2", "uid": "n2"}})
     found = cluster.snapshot()
-    (budget,) = found.pdbs.values()
-    assert (budget.name, budget.selector) == ("api-server", (("app", "api-server"),))
-    assert budget.desired_healthy == 4
     node = found.nodes["n1"]
     assert (node.ready, node.unschedulable, node.pressures) == (False, True, ("DiskPressure",))
     assert (node.cpu, node.memory, node.why) == (3.92, 16 * 2**30, "NodeStatusUnknown: no word")
