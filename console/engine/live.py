@@ -59,13 +59,14 @@ class RecordedTimeline(WatchedTimeline):
 
     @property
     def health(self) -> str:
-        """ok, degraded (only the second sink takes entries) or failed."""
-        return "failed" if super().health == "failed" else self.recorder.health.state
+        """ok, degraded (only the second sink takes entries, or the record changed under us) or failed."""
+        ours, sinks = super().health, self.recorder.health.state
+        return ours if ours == "failed" or sinks == "ok" else sinks
 
     @property
     def reason(self) -> str:
         """Why it is not ok, as a sentence."""
-        return super().reason or self.recorder.health.reason
+        return " ".join(filter(None, (self._problem or self.recorder.health.reason, self.changed)))
 
     def refresh(self) -> bool:
         """Read what is new and follow the incident with the recorder."""

@@ -49,6 +49,12 @@ class TimelineView(Protocol):
     open_intents: tuple[Entry, ...]
     behind: bool
     """Whether a long record is still being read; none of it is shown before its end is known."""
+    changed: str
+    """That the file was replaced or cut, as a sentence; it stays until somebody has read it."""
+
+    def acknowledge(self, changed: str) -> None:
+        """A person has read this sentence."""
+        ...
 
     @property
     def health(self) -> str:
@@ -76,6 +82,7 @@ class WatchedTimeline:
         self.open_intents: tuple[Entry, ...] = ()
         self.known = Known()
         self.behind = False
+        self.changed = ""
         self._journal: Journal | None = None
         self._intents: dict[str, Entry] = {}
         self._answered: set[str | None] = set()
@@ -90,12 +97,19 @@ class WatchedTimeline:
     @property
     def health(self) -> str:
         """ok, degraded or failed."""
-        return "failed" if self._problem else "ok"
+        if self._problem:
+            return "failed"
+        return "degraded" if self.changed else "ok"
 
     @property
     def reason(self) -> str:
         """Why it is not ok, as a sentence."""
-        return self._problem
+        return self._problem or self.changed
+
+    def acknowledge(self, changed: str) -> None:
+        """A person has read this sentence; one that came since stays."""
+        if self.changed == changed:
+            self.changed = ""
 
     async def note(self, text: str) -> None:
         """Refused: this record is only read."""
@@ -121,10 +135,10 @@ class WatchedTimeline:
     def _read_slice(self) -> None:
         batch = self._follower.poll()
         if batch.restarted is not None:
-            self._problem = f"The record changed under us: {batch.restarted}."
+            at = f"{self.clock.now():%H:%M:%S}Z"
+            self.changed = f"The record changed under us at {at}: {batch.restarted}."
             self._begin()
-        elif not self.behind:
-            self._problem = ""
+        self._problem = ""
         self._take(batch)
         caught_up, self.version = self.behind and not batch.more, self.version + (batch.more > self.behind)
         self.behind = batch.more

@@ -10,6 +10,7 @@ from console.model.kube import Event, KubeSnapshot, Pod, Workload
 from console.model.logs import LogRequest
 from console.model.signals import Signal, Suggestion
 from console.ui import mitigate
+from console.ui.cells import Spans
 from console.ui.commands import command, perform
 from console.ui.panes.pods import PodsPane
 from console.ui.panes.suggestions import SuggestionsPane, suggestion_lines
@@ -211,11 +212,14 @@ def _help(screen: MainScreen) -> None:
 @command("ui.sources")
 def _sources(screen: MainScreen) -> None:
     engine = screen.engine
-    screen.app.push_screen(
-        PageScreen(
-            engine, "SOURCES", lambda width: source_lines(engine, engine.clock.now().timestamp(), width)
-        )
-    )
+    read = ""
+
+    def lines(width: int) -> list[Spans]:
+        nonlocal read
+        read = engine.timeline.changed
+        return source_lines(engine, engine.clock.now().timestamp(), width)
+
+    screen.app.push_screen(PageScreen(engine, "SOURCES", lines), lambda _: engine.timeline.acknowledge(read))
 
 
 @command("ui.palette")

@@ -83,6 +83,15 @@ class TimelineView(Protocol):
         ...
 
     @property
+    def changed(self) -> str:
+        """That the file was replaced or cut, as a sentence, until somebody has read it."""
+        ...
+
+    def acknowledge(self, changed: str) -> None:
+        """A person has read this sentence."""
+        ...
+
+    @property
     def incident(self) -> IncidentView | None:
         """The open incident, or None."""
         ...

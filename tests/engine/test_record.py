@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.engine import record
+from console.engine.live import RecordedTimeline
 from console.engine.ports import PlanError
 from console.engine.record import WatchedTimeline
 from console.incident.record import declare, resolve
@@ -79,6 +80,31 @@ def test_a_record_that_is_replaced_is_reported_and_read_anew(tmp_path: Path, clo
     assert watched.refresh()
     assert [entry.text for entry in watched.entries] == ["two"]
     assert "replaced" in watched.reason
+
+
+def test_that_the_record_changed_is_said_until_somebody_has_read_it(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    recorder, live = Recorder(tmp_path, clock), RecordedTimeline(tmp_path, clock)
+    recorder.record("note", "one")
+    live.refresh()
+    assert (live.health, live.changed) == ("ok", "")
+    (tmp_path / "standby.jsonl").rename(tmp_path / "moved.jsonl")
+    Recorder(tmp_path, clock).record("note", "two")
+    live.refresh()
+    said = live.changed
+    assert said.startswith("The record changed under us at ") and said.endswith("replaced by another file.")
+    for _ in range(20):
+        clock.advance(60)
+        live.refresh()
+        assert (live.health, live.reason, live.changed) == ("degraded", said, said)
+    (tmp_path / "standby.jsonl").write_bytes(b"")
+    live.refresh()
+    assert "was cut" in live.changed
+    live.acknowledge(said)
+    assert "was cut" in live.changed, "what came since was not read yet"
+    live.acknowledge(live.changed)
+    assert (live.health, live.reason, live.changed) == ("ok", "", "")
 
 
 def test_a_long_record_is_shown_when_its_end_is_known(

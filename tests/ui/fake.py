@@ -39,11 +39,16 @@ class FakeTimeline:
     def __init__(self) -> None:
         self.entries: tuple[Entry, ...] = ()
         self.behind = False
+        self.changed = ""
         self.version = 0
         self.health = "ok"
         self.reason = ""
         self.incident: FakeIncident | None = None
         self.open_intents: tuple[Entry, ...] = ()
+
+    def acknowledge(self, changed: str) -> None:
+        if self.changed == changed:
+            self.changed = ""
 
     def add(
         self, kind: Any, text: str, *, at: float = NOW, user: str = "ana", ref: str | None = None, **data: Any

@@ -80,6 +80,29 @@ def test_everything_failed_keeps_old_data(same_text: Same) -> None:
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+def test_that_the_record_changed_stays_until_it_was_read(size: tuple[int, int]) -> None:
+    engine = everything(FakeEngine())
+    said = "The record changed under us at 14:02:11Z: standby.jsonl was replaced by another file."
+    engine.timeline.changed = engine.timeline.reason = said
+    engine.timeline.health = "degraded"
+
+    async def script(ui: Ui) -> None:
+        for key in ("down", "2", "r", "escape", "3"):
+            await ui.press(key)
+            await ui.wait(60)
+            assert "RECORD CHANGED, see Sources" in ui.text()
+        await ui.press("s")
+        await ui.settle()
+        assert said in " ".join(ui.text().replace("│", " ").split())
+        await ui.press("escape")
+        await ui.settle()
+        assert "RECORD CHANGED" not in ui.text()
+        assert engine.timeline.changed == ""
+
+    drive(engine, script, size=size)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
 def test_a_failed_pane_keeps_name_and_filter_and_cuts_the_reason(size: tuple[int, int]) -> None:
     engine = everything(FakeEngine())
     for name in list(engine.board.statuses):

@@ -205,8 +205,8 @@ def differences(older: Revision | None, newer: Revision) -> list[tuple[str, str]
 
 
 def source_lines(engine: Engine, now: float, width: int) -> list[Spans]:
-    """Every source with its state, age, address and what to do."""
-    lines: list[Spans] = []
+    """Every source with its state, age, address and what to do; the record first where something is wrong."""
+    record, lines = _record_lines(engine, width), list[Spans]()
     for status in sorted(engine.board.statuses.values(), key=lambda status: status.name):
         role = {Health.OK: "ok", Health.FAILED: "bad", Health.DENIED: "bad"}.get(status.health, "warn")
         if status.health is Health.DISABLED:
@@ -227,16 +227,21 @@ def source_lines(engine: Engine, now: float, width: int) -> list[Spans]:
             if text:
                 lines.extend(labelled(f"  {label}", text, width, role=text_role))
         lines.append(())
+    return [*record, (), *lines] if engine.timeline.reason else [*lines, *record]
+
+
+def _record_lines(engine: Engine, width: int) -> list[Spans]:
     timeline = engine.timeline
-    lines.append(
-        (
-            (f" {fit('timeline', 26)}", "strong"),
-            (fit(timeline.health, 11), "ok" if timeline.health == "ok" else "bad"),
-            (plural(len(timeline.entries), "entry", "entries"), "dim"),
-        )
-    )
+    count = plural(len(timeline.entries), "entry", "entries")
+    role = "ok" if timeline.health == "ok" else "bad"
+    lines: list[Spans] = [
+        ((f" {fit('timeline', 26)}", "strong"), (fit(timeline.health, 11), role), (count, "dim"))
+    ]
     if timeline.reason:
         lines.extend(labelled("  reason", timeline.reason, width, role="bad"))
+    if timeline.changed:
+        check = "Check it with warroom timeline verify. Closing this page takes the alarm away."
+        lines.extend(labelled("  to do", check, width))
     return lines
 
 

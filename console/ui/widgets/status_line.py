@@ -56,6 +56,8 @@ def alarms(engine: Engine) -> list[_Part]:
         parts.append(_Part(0, ((" LOG FAILED ", "alarm"),)))
         if timeline.reason:
             parts.append(_Part(5, ((timeline.reason, "bad"),)))
+    if timeline.changed:
+        parts.append(_Part(0, ((" RECORD CHANGED, see Sources ", "alarm"),)))
     clusters = [s for name, s in engine.board.statuses.items() if name.startswith("kubernetes:")]
     for status in clusters:
         if status.health is Health.FAILED:
