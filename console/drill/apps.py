@@ -211,11 +211,13 @@ class Apps:
         assert pool
         try:
             jobs = cast(list[bytes], await self._redis.rpop(QUEUE, client.service.jobs) or [])
+            left = await self._redis.llen(QUEUE) if jobs else 0
         except RedisError as error:
             self._report(client.pod, "error", f"queue: {error}")
             return
         if not jobs:
             return
+        self._report(client.pod, "info", f"took {plural(len(jobs), 'job')} of {QUEUE}, {left} left")
         good = [job for job in jobs if self.consume(client.pod, job)]
         back = [job for job in jobs if job not in good]
         try:

@@ -119,6 +119,7 @@ async def _serve(args: argparse.Namespace, *, until_input_ends: bool) -> str:
             ticking.result()
         ticking.cancel()
         await asyncio.gather(ticking, return_exceptions=True)
+        await world.count_losses()
         return _score(world, state_dir)
     finally:
         with contextlib.suppress(OSError):
@@ -147,6 +148,7 @@ def _score(world: World, state_dir: Path) -> str:
         right=world.kind.right,
         declared=score.declared_at(state_dir, since),
         done=score.moves(state_dir, world.api.requests, since),
+        lost=world.losses.words(),
     )
 
 

@@ -41,7 +41,7 @@ def _service(world: Simulation, name: str) -> tuple[int, dict[str, Any], float]:
     ready = [pod for pod in pods if pod.ready]
     body: dict[str, Any] = {"service": name, "pods": {"ready": len(ready), "wanted": len(pods)}}
     if not ready:
-        return 503, {**body, "status": "down"}, 0.0
+        return 503, {"status": "down", **body}, 0.0
     links = [world.links(pod) for pod in ready]
     checks: dict[str, str] = {}
     if service.pool[1]:
@@ -50,7 +50,10 @@ def _service(world: Simulation, name: str) -> tuple[int, dict[str, Any], float]:
         checks["cache"] = _word(sum(link.cache_errors for link in links) / len(links))
     failing = "failing" in checks.values()
     moment = world.traffic.last.get(name)
-    body |= {"status": "degraded" if failing else "ok", "checks": checks}
+    # What fails comes first: a screen shows the beginning.
+    body = {"status": "degraded" if failing else "ok", **checks, **body}
+    if failing:
+        body = {"failing": [one for one, word in checks.items() if word == "failing"], **body}
     return 503 if failing else 200, body, moment.seconds if moment else 0.0
 
 

@@ -99,8 +99,9 @@ def report(
     right: Sequence[str],
     declared: float | None,
     done: Sequence[Move],
+    lost: Sequence[str] = (),
 ) -> str:
-    """The score as text, a line a fact."""
+    """The score as text, a line a fact. ``lost`` is what was thrown away on the way."""
     lines = [f"Drill {title}"]
     if course.broke_at is None:
         return "\n".join([*lines, "Ended before anything broke."])
@@ -117,6 +118,8 @@ def report(
         if listed or label == "Wrong moves":
             lines.append(f"{label:<16} {len(listed)}")
         lines += [f"  {_after(course.broke_at, move.at)}  {move.text}" for move in listed]
+    if lost:
+        lines.append(f"Lost             {', '.join(lost)}")
     lines.append(f"What helps       {cure}")
     return "\n".join(lines)
 

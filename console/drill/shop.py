@@ -73,7 +73,7 @@ SERVICES: tuple[Service, ...] = (
         queries=3,
         pool=(2, 6),
         calls=(Dependency(PAYMENTS, 0.9, ("PAYMENTS_MODE", "deferred")),),
-        env=(("LOG_LEVEL", "info"), ("PAYMENT_TIMEOUT_MS", "3000")),
+        env=(("LOG_LEVEL", "info"), ("PAYMENTS_MODE", "immediate"), ("PAYMENT_TIMEOUT_MS", "3000")),
     ),
     Service(
         "auth-service",

@@ -157,7 +157,8 @@ class Simulation:
             self._load[pod.uid] = done / seconds / service.capacity
             fault: Fault = self.scenario.fault(pod)
             complaint = self.scenario.complaint(pod) if self._rng.random() < fault.errors * 4 else ""
-            self.logs.write(pod.uid, now, lines_of(service, self._rng, complaint))
+            refused = self.traffic.refused.get(pod.uid, ())
+            self.logs.write(pod.uid, now, lines_of(service, self._rng, complaint, pod, refused))
         pools = self.apps.pools() if self.apps else {}
         jobs = (self.apps.jobs_done, self.apps.jobs_failed) if self.apps else (0, 0)
         self.metrics.update(self.pods, self.traffic.counters, pools, jobs, self._gauges())

@@ -7,7 +7,7 @@ environment, load) and from the measured state of what it needs (database, cache
 from __future__ import annotations
 
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -98,6 +98,8 @@ class Traffic:
         self._recent: deque[dict[str, Moment]] = deque(maxlen=60)
         self.succeeded: dict[str, int] = {}
         """Successful requests of each pod (by uid) in the last tick."""
+        self.refused: dict[str, Counter[str]] = {}
+        """Requests of each pod (by uid) that another service failed in the last tick, by its name."""
         self.surge: dict[str, float] = {}
 
     def tick(
@@ -110,7 +112,7 @@ class Traffic:
     ) -> None:
         """Let ``seconds`` of requests happen. ``outside`` is the share of failing calls by dependency."""
         before, now = self.last, {}
-        self.succeeded = {}
+        self.succeeded, self.refused = {}, {}
         for service in WEB:
             serving = [pod for pod in pods if pod.workload == service.name and pod.ready]
             now[service.name] = self._serve(service, seconds, serving, fault, links, before, outside)
@@ -151,7 +153,7 @@ class Traffic:
             load = share / seconds / service.capacity
             median = _median(service, pod, fault(pod), links(pod), before, load)
             if load > 1:
-                chances = (*chances, ("503", min(0.9, (load - 1) * 0.6)))
+                chances = (*chances, ("503", min(0.9, (load - 1) * 0.6), ""))
             pod_failed, pod_seconds = self._draw(pod, share, chances, median)
             requests += share
             failed += pod_failed
@@ -160,17 +162,22 @@ class Traffic:
         return Moment(requests, failed, total / requests if requests else 0.0)
 
     def _draw(
-        self, pod: PodView, count: int, chances: Sequence[tuple[str, float]], median: float
+        self, pod: PodView, count: int, chances: Sequence[tuple[str, float, str]], median: float
     ) -> tuple[int, float]:
         counters = self.counters.setdefault(pod.uid, Counters())
         rng, failed, total = self._rng, 0, 0.0
         for _ in range(count):
-            status = next((code for code, chance in chances if chance and rng.random() < chance), "200")
+            status, wanted = next(
+                ((code, name) for code, chance, name in chances if chance and rng.random() < chance),
+                ("200", ""),
+            )
             seconds = TIMEOUT if status == "504" else median * rng.lognormvariate(0.0, SPREAD)
             if status == "200" and rng.random() < 0.008:
                 status = "404"
             counters.add(status, seconds)
             failed += status[0] == "5"
+            if wanted:
+                self.refused.setdefault(pod.uid, Counter())[wanted] += 1
             total += seconds
         return failed, total
 
@@ -182,20 +189,20 @@ def _chances(
     links: Links,
     before: Mapping[str, Moment],
     outside: Mapping[str, float],
-) -> tuple[tuple[str, float], ...]:
-    """What can go wrong with a request, with its status code and chance, in the order it is met."""
-    chances = [("500", service.errors + fault.errors)]
+) -> tuple[tuple[str, float, str], ...]:
+    """What can go wrong with a request, in the order it is met: status code, chance, and who failed it."""
+    chances = [("500", service.errors + fault.errors, "")]
     if service.database:
-        chances.append(("503", _database_share(service, links) * links.database_errors))
+        chances.append(("503", _database_share(service, links) * links.database_errors, ""))
     if service.cache:
         # Without its cache a service falls back to the database, but one in five requests cannot.
-        chances.append(("503", service.cache * links.cache_errors * 0.2))
+        chances.append(("503", service.cache * links.cache_errors * 0.2, ""))
     for call in service.calls:
         name, value = call.unless
         if name and pod.env.get(name) == value:
             continue
         failing = outside[call.name] if call.name in outside else before.get(call.name, Moment()).ratio
-        chances.append(("502", call.share * failing))
+        chances.append(("502", call.share * failing, call.name))
     return tuple(chances)
 
 

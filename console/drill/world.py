@@ -14,6 +14,7 @@ from aiohttp import web
 from console.drill import alertmanager, binaries, health, postgres, prometheus, redis, rules, settings
 from console.drill.apps import Apps
 from console.drill.cluster import ApiServer
+from console.drill.losses import Losses
 from console.drill.probes import Probes
 from console.drill.promql.rules import Active
 from console.drill.scenario import Scenario
@@ -23,6 +24,8 @@ from console.drill.shop import NAMESPACE
 from console.drill.simulation import Simulation
 
 CONTEXT = "drill"
+LOSSES_EVERY = 5
+"""Ticks from one look for losses to the next: it reads every key."""
 
 
 class World:
@@ -52,6 +55,7 @@ class World:
         self.course = Course()
         self._stack = contextlib.AsyncExitStack()
         self._due = 0.0
+        self._ticks = 0
 
     async def __aenter__(self) -> World:
         try:
@@ -106,6 +110,14 @@ class World:
         if self.course.broke_at is not None:
             present, well = self.scenario.present(), self.scenario.recovered()
             self.course.observe(simulation.seconds(), present=present, well=well)
+            self._ticks += 1
+            if self._ticks % LOSSES_EVERY == 0:
+                await self.count_losses()
+
+    async def count_losses(self) -> None:
+        """Take note of what was thrown away since the last look."""
+        if self.simulation.apps:
+            await self.losses.look(self.simulation.apps.jobs_done)
 
     async def _start(self) -> None:
         servers = self._servers = Servers()
@@ -144,6 +156,8 @@ class World:
         simulation = self.simulation
         self.probes = simulation.probes = Probes(self.postgres, self.redis)
         self._stack.push_async_callback(self.probes.close)
+        self.losses = Losses(self.redis)
+        self._stack.push_async_callback(self.losses.close)
         simulation.apps = Apps(
             self.postgres,
             self.redis,

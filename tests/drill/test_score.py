@@ -89,6 +89,14 @@ def test_the_report_names_times_and_wrong_moves() -> None:
     assert not any("revision 3" in line or "later" in line for line in lines)
 
 
+def test_what_was_thrown_away_is_told() -> None:
+    course = Course(broke_at=BROKE, cured_at=BROKE + 50)
+    lost = ("300 sessions", "5 queued jobs")
+    text = report(course, title="x", cure="y", right=(), declared=None, done=(), lost=lost)
+    assert "Lost             300 sessions, 5 queued jobs" in text.splitlines()
+    assert not any(line.startswith("Lost") for line in told(course))
+
+
 def test_without_a_cure_every_move_was_wrong() -> None:
     done = (Move(BROKE + 9, "k8s.rollback", "Roll back to a bad revision"),)
     lines = told(Course(broke_at=BROKE), done=done)

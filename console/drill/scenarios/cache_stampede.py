@@ -20,7 +20,10 @@ class CacheStampede(Scenario):
 
     name = "cache-stampede"
     summary = "An import of recommendations fills Redis; product entries expire and cannot be written again."
-    cure = "Delete the keys cache:recommendations:*; a flush would lose sessions and queued jobs as well."
+    cure = (
+        "Delete the keys cache:recommendations:*, or give Redis more memory; a flush would lose sessions and"
+        " queued jobs as well."
+    )
     service = "catalog"
     right = ("redis.delete-prefix",)
 
@@ -52,9 +55,8 @@ class CacheStampede(Scenario):
         client = self._client
         assert client
         with contextlib.suppress(RedisError):
-            self._full = bool(await client.exists(f"{PREFIX}0"))
-            if self._full:
-                await self._fill_up()
+            importing = bool(await client.exists(f"{PREFIX}0"))
+            self._full = importing and await self._fill_up()
 
     async def end(self) -> None:
         """Close the connection."""
@@ -62,13 +64,16 @@ class CacheStampede(Scenario):
             await self._client.aclose()
 
     def present(self) -> bool:
-        """Whether the import still takes the room."""
+        """Whether the import still takes all the room: not once it is deleted, or Redis has or makes more."""
         return self._full
 
-    async def _fill_up(self) -> None:
-        """Let the import go on, in small entries, until Redis refuses."""
+    async def _fill_up(self) -> bool:
+        """Let the import go on, in small entries, until Redis refuses; tells whether it did."""
         assert self._client
-        with contextlib.suppress(ResponseError):
+        try:
             for _ in range(500):
                 await self._client.set(f"{PREFIX}similar:{self._written}", "x" * 64)
                 self._written += 1
+        except ResponseError:
+            return True
+        return False

@@ -25,7 +25,8 @@ class PipelineFailure(Scenario):
         "A batch of broken export jobs blocks the head of the queue; the workers do nothing else any more."
     )
     cure = (
-        "Move the queue's key into quarantine; new jobs then flow. A restart or more workers change nothing."
+        "Rename the queue's key, for instance to quarantine:default; new jobs then flow. A restart or more"
+        " workers change nothing, and deleting it loses orders' confirmations."
     )
     service = "worker"
     right = ("redis.quarantine-key", "redis.delete-prefix")
@@ -69,5 +70,7 @@ class PipelineFailure(Scenario):
     def _can_do(self, pod: PodView, job: bytes) -> bool:
         if not job.startswith(BROKEN):
             return True
-        self.world.complain(pod, "error", f"export: cannot parse {job.decode()}: unexpected end of input")
+        self.world.complain(
+            pod, "error", f"export: cannot parse {job.decode()}: unexpected end of input; put back"
+        )
         return False
