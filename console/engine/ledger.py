@@ -20,14 +20,12 @@ class Measure(msgspec.Struct, frozen=True):
 
     id: str
     text: str
-    action: str
     target: Target
     source: str
     opened_at: str
     user: str
     undo_action: str = ""
     undo_params: dict[str, str] = {}
-    undo: str = ""
     closed_by: str = ""
 
 

@@ -37,7 +37,6 @@ class IncidentView(msgspec.Struct, frozen=True):
     status: str
     lead: str
     declared_at: str
-    drill: bool
 
 
 class TimelineView(Protocol):
@@ -230,7 +229,6 @@ class WatchedTimeline:
                 status=record.status,
                 lead=record.lead or "",
                 declared_at=record.declared_at,
-                drill=record.drill,
             )
         elif record is not None:
             self.look_again()

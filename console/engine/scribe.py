@@ -67,11 +67,6 @@ class Scribe:
         self._excess: dict[Kind, list[Notice]] = {}
         self._session = ""
 
-    @property
-    def busy(self) -> bool:
-        """Whether something waits to be written."""
-        return bool(self._waiting or self._excess or self._lost)
-
     def add(self, notice: Notice) -> None:
         """Take a notice; what comes beyond ``KEPT`` while the timeline fails is counted, and told later."""
         if len(self._waiting) < KEPT:

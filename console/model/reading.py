@@ -20,12 +20,11 @@ class State(StrEnum):
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """One value with its state, its time (unix seconds), its source and, when not ok, the reason."""
+    """One value with its state, its time (unix seconds) and, when not ok, the reason."""
 
     state: State
     value: float | None = None
     at: float | None = None
-    source: str = ""
     reason: str = ""
 
     @property

@@ -1,4 +1,8 @@
-"""Colours by role, for truecolor, 256 and 16 colours, and glyphs that say the same without them."""
+"""Colours by role, for truecolor, 256 and 16 colours, and glyphs that say the same without them.
+
+A role is what a piece of text means: text, strong, dim, faint, accent, ok, warn, bad, alarm, title, key or
+match. Every widget styles by role; only this module knows colours.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,6 @@ from typing import NamedTuple
 
 from rich.style import Style
 from textual.theme import Theme
-
-ROLES = ("text", "strong", "dim", "faint", "accent", "ok", "warn", "bad", "alarm", "title", "key", "match")
-"""What a piece of text means. Every widget styles by role; only this module knows colours."""
 
 
 class Colours(NamedTuple):

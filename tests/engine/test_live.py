@@ -37,7 +37,6 @@ def test_declaring_takes_along_the_changes_and_notes_of_the_last_hour(tmp_path: 
     assert record.entries[1].occurred_at == "2026-03-01T14:00:00.000Z"
     assert record.entries[1].data["key"] == "k"
     assert record.incident is not None
-    assert record.incident.drill
 
 
 def test_declaring_again_changes_the_severity_of_the_open_incident(tmp_path: Path) -> None:

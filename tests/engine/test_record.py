@@ -39,7 +39,7 @@ def test_it_follows_from_standby_into_an_incident_and_back(tmp_path: Path, clock
     assert watched.refresh()
     incident = watched.incident
     assert incident is not None
-    assert (incident.severity, incident.title, incident.drill) == (2, "checkout fails", True)
+    assert (incident.severity, incident.title) == (2, "checkout fails")
     other.record("incident.severity", "worse", data={"severity": "SEV1"})
     assert watched.refresh()
     assert severity(watched) == 1

@@ -29,12 +29,12 @@ class Records:
 
 
 def ok(value: float) -> Reading:
-    return Reading(State.OK, value, NOW, "prometheus")
+    return Reading(State.OK, value, NOW)
 
 
 def service(name: str = "shop", ratio: float | State = 0.0, **more: Any) -> ServiceMetrics:
     """A service with traffic; ``ratio`` may be the state of a cell without a number."""
-    cell = Reading(ratio, None, NOW, "prometheus") if isinstance(ratio, State) else ok(ratio)
+    cell = Reading(ratio, None, NOW) if isinstance(ratio, State) else ok(ratio)
     fields: dict[str, Any] = {"rate": ok(50), "p95": ok(0.1), "up": ok(1), "threshold": 0.05} | more
     return ServiceMetrics(name=name, error_ratio=cell, **fields)
 

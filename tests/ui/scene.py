@@ -179,7 +179,7 @@ def fill(engine: FakeEngine) -> FakeEngine:
 
 
 def ok(value: float) -> Reading:
-    return Reading(State.OK, value, NOW, "prometheus")
+    return Reading(State.OK, value, NOW)
 
 
 def history(values: list[float | None], step: float = 15.0) -> tuple[Point, ...]:
@@ -201,7 +201,7 @@ def metrics() -> PrometheusSnapshot:
             ServiceMetrics("cart", ok(0.0), ok(96.4), ok(0.043), ok(1.0), 0.05, history(calm)),
             ServiceMetrics(
                 "search",
-                Reading(State.STALE, 0.01, NOW - 42, "prometheus", "last scrape 42 s ago"),
+                Reading(State.STALE, 0.01, NOW - 42, "last scrape 42 s ago"),
                 Reading(State.NO_DATA),
                 Reading(State.FAILED, reason="query timed out"),
                 ok(1.0),

@@ -449,11 +449,7 @@ def test_watch_mode_has_no_mutating_action_anywhere() -> None:
 def test_a_temporary_measure_is_taken_back_from_the_ledger() -> None:
     mitigator = FakeMitigator()
     on = Target("deployment", "checkout", "shop", "w-checkout", "7")
-    common: dict[str, Any] = {
-        "action": "k8s.scale",
-        "source": "kubernetes:prod",
-        "opened_at": "2026-03-01T14:00:00.000Z",
-    }
+    common: dict[str, Any] = {"source": "kubernetes:prod", "opened_at": "2026-03-01T14:00:00.000Z"}
     mitigator.measures = (
         Measure(
             id="1", text="Temporary: Scale from 3 to 9", target=on, user="bo", undo_action="k8s.scale",

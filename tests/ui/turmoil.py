@@ -13,6 +13,7 @@ from console.model.text import clean
 from console.ui.app import WarroomApp
 from console.ui.screens.logs import LogsScreen
 from console.ui.themes import THEMES, Palette
+from console.ui.widgets.line_widget import LineWidget
 from tests.ui.drive import Ui
 from tests.ui.fake import FakeEngine
 from tests.ui.mitigator import FakeMitigator
@@ -160,7 +161,8 @@ class Turmoil:
         app.theme = name
         few = app.console.color_system in ("standard", "windows") and not app.no_color
         app.palette = Palette(name, few_colours=few)
-        self._ui.main.repaint_all()
+        for widget in self._ui.main.query(LineWidget):
+            widget.forget()
 
     async def _sick(self) -> None:
         health = self._rng.choice([Health.OK, Health.FAILED])

@@ -144,11 +144,6 @@ class Watcher:
         if self._until is not None:
             self._until.reschedule(0)
 
-    @property
-    def live(self) -> bool:
-        """Whether what is known of the kind is current."""
-        return self.listed and self.error is None
-
     async def run(self) -> None:
         """Read for ever; no error ends it."""
         failures = 0

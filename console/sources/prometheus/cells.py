@@ -14,8 +14,6 @@ from console.sources.base import SourceError
 from console.sources.prometheus.client import Series
 from console.sources.prometheus.queries import Number, duration
 
-SOURCE = "prometheus"
-
 
 class Column(msgspec.Struct, frozen=True):
     """One number of all services. ``failures`` names the services whose question failed; "" is the rest."""
@@ -30,18 +28,18 @@ class Column(msgspec.Struct, frozen=True):
         )
         if failure is not None:
             state = State.DENIED if failure.health is Health.DENIED else State.FAILED
-            return Reading(state, None, at, SOURCE, failure.reason)
+            return Reading(state, None, at, failure.reason)
         value = self.values.get(service)
         if value is None:
-            return Reading(State.NO_DATA, None, at, SOURCE, _absence(number, settings))
+            return Reading(State.NO_DATA, None, at, _absence(number, settings))
         if math.isnan(value):
-            return Reading(State.NO_TRAFFIC, None, at, SOURCE, _silence(settings))
+            return Reading(State.NO_TRAFFIC, None, at, _silence(settings))
         if math.isinf(value):
-            return Reading(State.NO_DATA, None, at, SOURCE, "the expression gives infinity")
+            return Reading(State.NO_DATA, None, at, "the expression gives infinity")
         if number is Number.RATE and value == 0:
-            return Reading(State.NO_TRAFFIC, 0.0, at, SOURCE, _silence(settings))
+            return Reading(State.NO_TRAFFIC, 0.0, at, _silence(settings))
         reason = "some targets are down" if number is Number.UP and 0 < value < 1 else ""
-        return Reading(State.OK, value, at, SOURCE, reason)
+        return Reading(State.OK, value, at, reason)
 
 
 def outlived(reading: Reading, up: Reading, settings: PrometheusSettings) -> Reading:

@@ -28,7 +28,7 @@ from console.ui.screens.latest_size import LatestSize
 from console.ui.screens.running import RunningScreen
 from console.ui.themes import THEMES
 from console.ui.widgets.key_line import KeyLine
-from console.ui.widgets.line_widget import Bar, LineWidget
+from console.ui.widgets.line_widget import Bar
 from console.ui.widgets.status_line import StatusLine
 from console.ui.widgets.table import Table
 
@@ -152,6 +152,10 @@ class MainScreen(LatestSize, Screen[None], inherit_bindings=False):
         if self._feed is not None:
             self._feed.painted()
         self.frame(tick=True)
+
+    def redraw(self) -> None:
+        """Forget what the terminal shows and paint everything anew."""
+        self.app.post_message(self.Redraw())
 
     # Layout
 
@@ -335,14 +339,3 @@ class MainScreen(LatestSize, Screen[None], inherit_bindings=False):
         if self.filtering:
             self.pane.set_filter(clean(self.pane.filter + event.text, _FILTER_LENGTH))
             self._show_message()
-
-    # Themes
-
-    def redraw(self) -> None:
-        """Forget what the terminal shows and paint everything anew."""
-        self.app.post_message(self.Redraw())
-
-    def repaint_all(self) -> None:
-        """Drop every cached line, after a change of theme."""
-        for widget in self.query(LineWidget):
-            widget.forget()
