@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from console.incident.scene import Release, Scene
+from console.incident.scene import Found, Release, Scene
+from console.model.metrics import PrometheusSnapshot
 from console.model.plan import Target
 from console.model.postgres import Backend, PostgresSnapshot
+from console.model.redis import RedisSnapshot
 from console.model.signals import Signal
 from console.model.symptoms.stores import describe, roots
 from console.model.symptoms.words import clock, names, plural, span
@@ -22,7 +26,8 @@ _WAIT = "Something was just done: see whether the errors fall before the next st
 class Aim(msgspec.Struct, frozen=True):
     """A first mitigation. ``bonus`` is added to the score; ``why`` replaces the scenario's when given.
 
-    ``signals`` are those that it explains, when not all that match the scenario.
+    ``signals`` are those that it explains, when not all that match the scenario; ``commands`` are what a
+    person would type where the console has no such action.
     """
 
     action: str = ""
@@ -32,6 +37,7 @@ class Aim(msgspec.Struct, frozen=True):
     bonus: float = 0.0
     why: str = ""
     signals: tuple[Signal, ...] | None = None
+    commands: tuple[str, ...] = ()
 
 
 def for_release(matched: Sequence[Signal], scene: Scene) -> Aim | None:
@@ -134,7 +140,7 @@ def for_outage(matched: Sequence[Signal], scene: Scene) -> Aim | None:
         if signal.severity == "critical"
         and (
             signal.name in ("pods-not-ready", "targets-down")
-            or (signal.name == "http-down" and scene.behind((signal,)))
+            or (signal.name == "http-down" and scene.behind((signal,)) and not _serves(signal, scene))
         )
     ]
     if not down:
@@ -152,6 +158,13 @@ def for_outage(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     return Aim()
 
 
+def _serves(signal: Signal, scene: Scene) -> bool:
+    """Whether most requests of a service succeed all the same: its check is down, the service is not."""
+    services = [it for shot in scene.board.of_type(PrometheusSnapshot).values() for it in shot.services]
+    ratios = [it.error_ratio for it in services if it.name == signal.subject]
+    return any(ratio.ok and ratio.value is not None and ratio.value < 0.5 for ratio in ratios)
+
+
 def for_dependency(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     """Spare the service that fails because something outside is down."""
     checks = [signal for signal in matched if signal.name == "http-down"]
@@ -160,9 +173,14 @@ def for_dependency(matched: Sequence[Signal], scene: Scene) -> Aim | None:
         return None
     malus = 0.25 if len(outside) < len(checks) else 0.0  # then the trouble is rather on this side
     hurt = [signal for signal in matched if signal.name in ("error-ratio-high", "latency-high")]
-    well = f"{outside[0].subject} is not a workload of the clusters in view"
-    for found in scene.behind(hurt):
-        return Aim("k8s.set-env", found.target, found.source, (well,), 0.25 - malus)
+    name = outside[0].subject
+    well = f"{name} is not a workload of the clusters in view"
+    callers = [(found, _settings(found, name)) for found in scene.behind(hurt)]
+    # The one with a setting for it is the one that calls it; others fail because that one does.
+    for found, settings in sorted(callers, key=lambda caller: not caller[1]):
+        evidence = (well, _has(found, settings)) if settings else (well,)
+        bonus, commands = 0.25 - malus, _set_env(found, settings)
+        return Aim("k8s.set-env", found.target, found.source, evidence, bonus, commands=commands)
     return Aim(evidence=(well,), bonus=0.1 - malus)
 
 
@@ -192,16 +210,61 @@ def for_pipeline(matched: Sequence[Signal], scene: Scene) -> Aim | None:
 
 
 def for_cache(matched: Sequence[Signal], scene: Scene) -> Aim | None:
-    """Change the caching of the service that has such a setting; never empty the cache first."""
+    """Make room where nothing can be written, else change how a service caches; never empty it first."""
     if not any(signal.name.startswith(("redis-", "cache-")) for signal in matched):
         return None
+    full = next((signal for signal in matched if signal.name == "redis-oom-errors"), None)
+    if full is not None:
+        return _make_room(full, scene)
     slow = scene.behind(signal for signal in matched if not signal.name.startswith("redis-"))
     for found in (*slow, *scene.workloads):
-        keys = [key for item in found.workload.containers for key, _ in item.env if "CACHE" in key.upper()]
-        if keys:
-            line = f"{found.label} has the settings {names(keys)}"
-            return Aim("k8s.set-env", found.target, found.source, (line,))
+        settings = _settings(found, "cache")
+        if settings:
+            line, commands = _has(found, settings), _set_env(found, settings)
+            return Aim("k8s.set-env", found.target, found.source, (line,), commands=commands)
     return Aim()
+
+
+_FULL = (
+    "Every write is refused: nothing new is cached, and queued jobs may be lost. Find which prefix fills the"
+    " memory and delete that one; or raise maxmemory, if the machine has more."
+)
+
+
+def _make_room(full: Signal, scene: Scene) -> Aim:
+    snapshot = scene.board.of_type(RedisSnapshot).get(full.source)
+    policy = snapshot.policy if snapshot is not None else ""
+    evidence = (
+        (f"the policy is {policy}: Redis evicts nothing to make room",) if policy == "noeviction" else ()
+    )
+    commands = (
+        "redis-cli --scan | sed 's/:[^:]*$//' | sort | uniq -c | sort -n",
+        "redis-cli --scan --pattern 'PREFIX:*' | xargs redis-cli UNLINK",
+    )
+    return Aim("redis.delete-prefix", None, full.source, evidence, why=_FULL, commands=commands)
+
+
+def _settings(found: Found, about: str) -> tuple[tuple[str, str], ...]:
+    """The variables of a workload whose names have to do with something: ``payments``, ``PAYMENT_URL``."""
+    stems = [word.rstrip("S") for word in re.split(r"[^A-Z0-9]+", about.upper()) if len(word) > 3]
+    return tuple(
+        (key, value)
+        for container in found.workload.containers
+        for key, value in container.env
+        if any(stem in key.upper() for stem in stems)
+    )
+
+
+def _has(found: Found, settings: Sequence[tuple[str, str]]) -> str:
+    return f"{found.label} has the settings {names([f'{key}={value}' for key, value in settings])}"
+
+
+def _set_env(found: Found, settings: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """What a person would type to change the first of the settings."""
+    name = settings[0][0] if settings else "NAME"
+    workload = found.workload
+    where = shlex.join(["--context", found.snapshot.context, "-n", workload.namespace])
+    return (f"kubectl {where} set env {workload.kind.lower()}/{workload.name} {name}=...",)
 
 
 def _databases(matched: Sequence[Signal], scene: Scene) -> Iterator[tuple[str, PostgresSnapshot]]:

@@ -210,6 +210,7 @@ SCENARIOS: tuple[Scenario, ...] = (
             "Read the workers' logs: do they work, fail and retry, or wait?",
             "Compare the rate in with the rate out.",
             "Each new worker opens connections to the database.",
+            "Does its head always fail? redis-cli RENAME it to a quarantine key, and new jobs flow again.",
         ),
         (
             ("k8s.scale", "Add workers within the connections that the database has left."),
@@ -235,7 +236,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "cache-stampede",
-        "The cache does not carry its load",
+        "The cache does not keep up",
         {
             "cache-misses": 0.35,
             "redis-evictions": 0.3,
@@ -254,7 +255,7 @@ SCENARIOS: tuple[Scenario, ...] = (
             "Find which keys fill the memory, or which ended all at once.",
         ),
         (
-            ("k8s.set-env", "Lengthen the time to live, or serve stale entries."),
+            ("k8s.set-env", "Lengthen the time to live while memory is left, or serve stale entries."),
             (
                 "redis.delete-prefix",
                 "Delete the keys of one prefix that fill it, none of queues or sessions.",
@@ -303,18 +304,22 @@ def _fit(scenario: Scenario, signals: tuple[Signal, ...], scene: Scene) -> Sugge
     score = round(min(1.0, sum(parts.values()) + aim.bonus), 2)
     if score < LEAST:
         return None
+    action = _known(aim.action)
+    step = next((text for name, text in scenario.steps if name == aim.action and not action), "")
     telling = sorted(matched, key=lambda signal: -scenario.weights[signal.name])
     return Suggestion(
         scenario=scenario.name,
         title=scenario.title,
         score=score,
         evidence=(*aim.evidence, *(signal.text for signal in telling[:EVIDENCE])),
-        action=_known(aim.action),
+        action=action,
         target=aim.target,
         source=aim.source,
         why=aim.why or scenario.why,
         hints=scenario.hints,
         steps=tuple(Step(_known(action), text) for action, text in scenario.steps),
+        by_hand=step,
+        commands=aim.commands if step else (),
     )
 
 

@@ -75,7 +75,9 @@ class Suggestion(msgspec.Struct, frozen=True):
 
     ``score`` is 0 to 1; ``evidence`` are lines; ``action`` may be "" and ``target`` None where a person has
     to choose; ``source`` is the board name of the system that the target lives in; ``params`` are those of
-    the action that are known; ``why`` tells why this comes first.
+    the action that are known; ``why`` tells why this comes first. ``by_hand`` is the first step where the
+    console has no action for it, and ``commands`` are what a person would type then, with capitals and
+    dots for what only that person knows.
     """
 
     scenario: str
@@ -89,6 +91,8 @@ class Suggestion(msgspec.Struct, frozen=True):
     params: tuple[tuple[str, str], ...] = ()
     hints: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    by_hand: str = ""
+    commands: tuple[str, ...] = ()
 
 
 class SignalsSnapshot(msgspec.Struct, frozen=True):

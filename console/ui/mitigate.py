@@ -10,7 +10,6 @@ import msgspec
 from console.model.actions import Action, find
 from console.model.plan import Progress
 from console.timeline.entry import TimelineError
-from console.ui.keys import fits
 from console.ui.panes.base import Selection
 from console.ui.screens.confirm import ConfirmScreen
 from console.ui.screens.form import ParamForm
@@ -52,7 +51,17 @@ def begin(
 
 
 def _target(screen: MainScreen, action: Action) -> Selection | None:
-    return next((one for one in screen.pane.selections() if one.target.kind in action.targets), None)
+    return next((one for one in screen.pane.selections() if _works_on(action, one)), None)
+
+
+def _works_on(action: Action, selection: Selection) -> bool:
+    """Whether it takes such a target, in such a system: PostgreSQL and Redis both have a ``db``."""
+    system = _SYSTEMS.get(action.name.partition(".")[0], "")
+    return selection.target.kind in action.targets and selection.source.startswith(system)
+
+
+_SYSTEMS = {"k8s": "kubernetes", "pg": "postgres", "redis": "redis"}
+"""The sources that the mitigations of a name work on."""
 
 
 async def _carry_through(screen: MainScreen, selection: Selection, first: _Step) -> None:
@@ -130,7 +139,6 @@ async def _choose(screen: MainScreen) -> None:
         screen.say("This console only watches.", "warn")
         return
     selections = screen.pane.selections()
-    kinds = frozenset(one.target.kind for one in selections)
     items = [
         Item(
             action.name,
@@ -139,14 +147,16 @@ async def _choose(screen: MainScreen) -> None:
             f"[{action.risk.value}] {action.help}",
         )
         for action in screen.keymap.actions
-        if action.mutating and action.targets and fits(action, kinds)
+        if action.mutating and any(_works_on(action, one) for one in selections)
     ]
     progresses = mitigator.progress
     for number, progress in enumerate(progresses):
         text = f"{progress.stage}: {progress.text}"
         items.append(Item(f"progress {number}", "", progress.plan.title, text, "accent"))
     on = selections[0].label if selections else screen.current
-    notice = "There is no mitigation for this row." if selections else "Move the cursor to a row first."
+    notice = "Move the cursor to a row first."
+    if selections:
+        notice = "The console has no mitigation for this row. The suggestions say what to do by hand."
     chosen = await screen.app.push_screen_wait(Menu(screen.engine, f"Mitigate  {on}", items, notice=notice))
     if chosen is None:
         return
@@ -155,7 +165,7 @@ async def _choose(screen: MainScreen) -> None:
         await screen.app.push_screen_wait(RunningScreen(screen.engine, mitigator, plan))
         return
     action = find(chosen)
-    selection = next((one for one in selections if action and one.target.kind in action.targets), None)
+    selection = next((one for one in selections if action and _works_on(action, one)), None)
     if action is not None:
         begin(screen, action, selection)
 

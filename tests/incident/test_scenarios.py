@@ -287,6 +287,39 @@ def test_a_dependency_outside_is_spared_not_restarted() -> None:
     assert [item.scenario for item in both] == ["outage", "dependency-down"]
 
 
+def test_what_is_done_by_hand_is_said_with_the_callers_setting() -> None:
+    caller = workload("checkout", containers=template("v41", PAYMENTS_MODE="immediate", LEVEL="info"))
+    hurt = prometheus(service("web", 0.12), service("checkout", 0.5))
+    best = first({"http": down("payments"), "prometheus": hurt, KUBE: cluster(workload("web"), caller)})
+    assert (best.scenario, best.target and best.target.name) == ("dependency-down", "checkout")
+    assert best.evidence[1] == "deployment/checkout has the settings PAYMENTS_MODE=immediate"
+    if not find("k8s.set-env"):
+        assert best.by_hand == "Switch the caller to its fallback, or the feature off."
+        (command,) = best.commands
+        assert command.startswith("kubectl --context ")
+        assert command.endswith(" -n prod set env deployment/checkout PAYMENTS_MODE=...")
+
+
+def test_a_service_that_mostly_serves_is_not_down_although_its_check_is() -> None:
+    records = cluster(workload("checkout"))
+    for ratio, wanted in ((0.18, False), (0.8, True)):
+        measured = prometheus(service("checkout", ratio))
+        found = suggestions({"http": down("checkout"), "prometheus": measured, KUBE: records})
+        assert ("outage" in [item.scenario for item in found]) is wanted
+
+
+def test_a_full_cache_is_given_room_before_anything_is_kept_longer() -> None:
+    full = redis(oom_errors=30.0, used=100, limit=100, policy="noeviction", hit_ratio=ok(0.4))
+    reader = workload("catalog", containers=template("v1", CACHE_TTL_SECONDS="30"))
+    best = first({"redis:main": full, KUBE: cluster(reader)})
+    assert best.scenario == "cache-stampede"
+    assert best.evidence[0] == "the policy is noeviction: Redis evicts nothing to make room"
+    assert "every write is refused" in best.why.lower()
+    if not find("redis.delete-prefix"):
+        assert "keys of one prefix" in best.by_hand
+        assert any("UNLINK" in command for command in best.commands)
+
+
 def test_a_queue_that_grows_wants_workers() -> None:
     memory, snapshots = Memory(), {}
     for index, depth in enumerate((100, 200, 300, 400)):

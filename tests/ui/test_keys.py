@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from textual import events
 
 from console.config import Config
 from console.model.actions import ACTIONS, PANES, available
 from console.model.plan import Progress
+from console.model.signals import SignalsSnapshot, Step, Suggestion
 from console.ui import lookups
 from console.ui.commands import COMMANDS
 from console.ui.keys import Keymap, key_text
@@ -232,6 +234,46 @@ def test_namespace_menu() -> None:
         assert "10 workloads, 26 pods in shop" in ui.text()
 
     drive(everything(FakeEngine()), script)
+
+
+def test_what_the_console_has_no_action_for_is_said_to_be_done_by_hand() -> None:
+    engine = everything(FakeEngine(mitigator=FakeMitigator()))
+    signals = next(iter(engine.board.of_type(SignalsSnapshot).values()))
+    by_hand = Suggestion(
+        "dependency-down", "Something outside is down", 0.8, (), "", None, "kubernetes:prod", "Outside.",
+        steps=(Step("", "Switch to the fallback."), Step("k8s.scale", "Add pods.")),
+        by_hand="Switch to the fallback.", commands=("kubectl set env deployment/checkout MODE=...",),
+    )  # fmt: skip
+    engine.board.publish("signals", msgspec.structs.replace(signals, suggestions=(by_hand,)))
+
+    async def script(ui: Ui) -> None:
+        await ui.press("6", "z")
+        await ui.settle()
+        assert "By hand: Switch to the fallback." in ui.line("Something outside is down")
+        await ui.press("enter")
+        await ui.settle()
+        assert "by hand      Switch to the fallback." in ui.text()
+        assert "The console has no action for this yet." in ui.text()
+        assert "kubectl set env deployment/checkout MODE=..." in ui.text()
+        assert "1. Switch to the fallback. (by hand)" in ui.text()
+        assert "2. Add pods." in ui.text() and "Add pods. (by hand)" not in ui.text()
+
+    drive(engine, script)
+
+
+def test_a_key_of_redis_is_offered_no_mitigation_of_postgresql() -> None:
+    async def script(ui: Ui) -> None:
+        await ui.press("4", "m")
+        await ui.settle()
+        assert ui.on(Menu)
+        assert "Terminate" not in ui.text()
+        assert "The console has no mitigation for this row." in ui.text()
+        for key in ("escape", "3", "m"):
+            await ui.press(key)
+            await ui.settle()
+        assert "Terminate matching" in ui.text()
+
+    drive(everything(FakeEngine(mitigator=FakeMitigator())), script)
 
 
 def test_a_suggestion_starts_its_mitigation_on_its_target() -> None:

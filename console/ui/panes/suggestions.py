@@ -76,6 +76,8 @@ class SuggestionsPane(Pane):
         if isinstance(row, Signal):
             return ((row.detail, "dim"),)
         action = self.first_action(row)
+        if action is None and row.by_hand:
+            return (("By hand: ", "accent"), (row.by_hand, "text"))
         if action is None:
             return ((row.steps[0].text if row.action and row.steps else row.why, "dim"),)
         on = f" {row.target.name}" if row.target is not None else ""
@@ -145,8 +147,14 @@ def suggestion_lines(row: Suggestion | Signal, action: Action | None, width: int
         lines += labelled("", action.help, width, role="dim")
         for name, value in row.params:
             lines += labelled("", f"{name} = {value}", width, role="dim")
+    if row.by_hand:
+        lines += labelled("by hand", row.by_hand, width, role="accent")
+        lines += labelled("", "The console has no action for this yet.", width, role="dim")
+        for command in row.commands:
+            lines += labelled("", command, width)
     for number, step in enumerate(row.steps, start=1):
-        lines += labelled("steps" if number == 1 else "", f"{number}. {step.text}", width)
+        by_hand = "" if step.action else " (by hand)"
+        lines += labelled("steps" if number == 1 else "", f"{number}. {step.text}{by_hand}", width)
     for number, hint in enumerate(row.hints):
         lines += labelled("hints" if number == 0 else "", hint, width, role="dim")
     return lines
