@@ -21,7 +21,7 @@ from console.engine.board import Board
 from console.engine.crash import save_crash
 from console.engine.logfeed import BufferedFeed
 from console.engine.ports import LogFeed, Mitigator, PlanError
-from console.engine.record import TimelineView, WatchedTimeline
+from console.engine.record import WatchedTimeline
 from console.model.clock import Clock
 from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogLine, LogRequest
@@ -63,7 +63,7 @@ class Engine:
         self._thread: threading.Thread | None = None
 
     @property
-    def timeline(self) -> TimelineView:
+    def timeline(self) -> WatchedTimeline:
         """What the timeline holds now."""
         return self._record
 

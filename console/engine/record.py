@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -39,37 +38,11 @@ class IncidentView(msgspec.Struct, frozen=True):
     declared_at: str
 
 
-class TimelineView(Protocol):
-    """The record as a reader sees it; every property may be read from any thread."""
-
-    entries: Sequence[Entry]
-    version: int
-    incident: IncidentView | None
-    open_intents: tuple[Entry, ...]
-    behind: bool
-    """Whether a long record is still being read; none of it is shown before its end is known."""
-    changed: str
-    """That the file was replaced or cut, as a sentence; it stays until somebody has read it."""
-
-    def acknowledge(self, changed: str) -> None:
-        """A person has read this sentence."""
-        ...
-
-    @property
-    def health(self) -> str:
-        """ok, degraded or failed."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why it is not ok, as a sentence."""
-        ...
-
-
 class WatchedTimeline:
     """Follows the standby record, or the timeline of the open incident. It only reads.
 
-    ``refresh`` is called on the engine's loop; everything else may be read from any thread.
+    ``refresh`` is called on the engine's loop; everything else may be read from any thread, see
+    ``console.ui.port.TimelineView``.
     """
 
     def __init__(self, state_dir: Path, clock: Clock) -> None:

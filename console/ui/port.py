@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from console.config import Config
 from console.engine.board import Board
 from console.engine.ports import LogFeed, Mitigator
+from console.engine.record import IncidentView
 from console.model.clock import Clock
 from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogRequest
@@ -18,40 +19,6 @@ from console.timeline.entry import Entry
 T = TypeVar("T")
 
 Mode = Literal["live", "watch", "drill"]
-
-
-class IncidentView(Protocol):
-    """The open incident, as far as the status line shows it."""
-
-    @property
-    def id(self) -> str:
-        """INC-YYYYMMDD-N."""
-        ...
-
-    @property
-    def severity(self) -> int | None:
-        """1 is the worst."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """What it is about."""
-        ...
-
-    @property
-    def status(self) -> str:
-        """investigating, identified, monitoring, resolved."""
-        ...
-
-    @property
-    def lead(self) -> str:
-        """Who leads, or empty."""
-        ...
-
-    @property
-    def declared_at(self) -> Any:
-        """When it was declared: unix seconds, an aware datetime or ISO 8601."""
-        ...
 
 
 class TimelineView(Protocol):

@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import msgspec
-
 from console.config import Config
 from console.engine.board import Board
 from console.engine.logfeed import BufferedFeed
 from console.engine.ports import Mitigator
+from console.engine.record import IncidentView
 from console.model.clock import ManualClock
 from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogRequest
@@ -26,13 +25,9 @@ START = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
 NOW = START.timestamp()
 
 
-class FakeIncident(msgspec.Struct):
-    id: str = "INC-20260301-1"
-    severity: int | None = 1
-    title: str = "Checkout fails"
-    status: str = "investigating"
-    lead: str = "ana"
-    declared_at: float = NOW - 761
+def incident(severity: int = 1, title: str = "Checkout fails", at: float = NOW - 761) -> IncidentView:
+    declared_at = format_time(datetime.fromtimestamp(at, UTC))
+    return IncidentView("INC-20260301-1", severity, title, "investigating", "ana", declared_at)
 
 
 class FakeTimeline:
@@ -43,7 +38,7 @@ class FakeTimeline:
         self.version = 0
         self.health = "ok"
         self.reason = ""
-        self.incident: FakeIncident | None = None
+        self.incident: IncidentView | None = None
         self.open_intents: tuple[Entry, ...] = ()
 
     def acknowledge(self, changed: str) -> None:
@@ -124,7 +119,7 @@ class FakeEngine:
 
     def declare(self, severity: int, title: str) -> Future[Any]:
         self.calls.append(("declare", severity, title))
-        self.timeline.incident = FakeIncident(severity=severity, title=title, declared_at=NOW)
+        self.timeline.incident = incident(severity, title, NOW)
         future: Future[Any] = Future()
         future.set_result(self.timeline.add("incident.declared", title))
         return future

@@ -21,7 +21,7 @@ from console.model.postgres import Backend, PostgresSnapshot, Replica, Statement
 from console.model.reading import Point, Reading, State
 from console.model.redis import Queue, RedisSnapshot, SlowCommand
 from console.model.signals import Signal, SignalsSnapshot, Step, Suggestion
-from tests.ui.fake import NOW, FakeEngine, FakeIncident
+from tests.ui.fake import NOW, FakeEngine, incident
 
 MB = 1024 * 1024
 
@@ -421,7 +421,7 @@ def timeline(engine: FakeEngine) -> None:
 
 
 def everything(engine: FakeEngine) -> FakeEngine:
-    engine.timeline.incident = FakeIncident()
+    engine.timeline.incident = incident()
     timeline(engine)
     fill(engine)
     for name, shot in (
