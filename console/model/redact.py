@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
+from console.model.pem import mask_keys
 from console.model.secret_names import WORD, is_secret_name
 
 MASK = "REDACTED"
@@ -118,11 +119,6 @@ _TOKENS = re.compile(
     r"|\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{50,}|\bhv[sbr]\.[\w-]{20,}|\bSG\.[\w-]{16,}\.[\w-]{16,}"
     r"|\bdo[opr]_v1_[a-f0-9]{32,}|\bsk-(?=[\w-]*\d)[\w-]{24,}"
     r"|\bLS0tLS1CRUdJTi[A-Za-z0-9+/=]{20,}"  # base64 of a PEM block
-)
-_PEM = re.compile(
-    r"(-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----)"
-    r"(?:.*?(-----END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----)|[A-Za-z0-9+/=\s\\:,.-]*)",
-    re.DOTALL,
 )
 _SCHEME = r"\b(?P<head>[A-Za-z][A-Za-z0-9+.-]{0,30}://"
 _URL_PASSWORD = re.compile(_SCHEME + r"[^\s:/@?#\"'<>]*:)(?P<secret>[^\s/?#\"'<>]+)(?=@)")
@@ -248,10 +244,6 @@ def _mask_url(text: str) -> str:
     return text
 
 
-def _mask_pem(text: str) -> str:
-    return _PEM.sub(lambda m: f"{m[1]} {MASK}{' ' + m[2] if m[2] else ''}", text)
-
-
 def _mask_secret_object(text: str) -> str:
     return _mask_object(text) if _SECRET_OBJECT.search(text) else text
 
@@ -267,7 +259,7 @@ _NAME_HINTS = "pass pw credential secret token key masterauth sess"
 _STEPS: tuple[tuple[tuple[str, ...], Callable[[str], str]], ...] = tuple(
     (tuple(hints.split()), mask)
     for hints, mask in (
-        ("-----begin", _mask_pem),
+        ("-----", lambda text: mask_keys(text, MASK)),
         ("secret", _mask_secret_object),
         ("@", _mask_url),
         ("hook", lambda text: _HOOK.sub(_mask_secret, text)),

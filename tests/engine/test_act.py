@@ -1,6 +1,8 @@
 import asyncio
+import base64
 import json
 import os
+import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -354,6 +356,29 @@ def test_evidence_is_redacted_summed_and_never_overwritten(tmp_path: Path) -> No
         assert second.read_text() == "second"
         sums = (first.parent / "SHA256SUMS").read_text()
         assert f"{entry.data['files'][0]['sha256']}  {first.name}" in sums
+
+    asyncio.run(scenario())
+
+
+def test_the_rest_of_a_private_key_at_the_beginning_of_evidence_is_redacted(tmp_path: Path) -> None:
+    key = base64.encodebytes(random.Random(1).randbytes(1_190)).split()
+    log = b"".join(
+        b"2026-03-01T12:00:00.000000000Z %s\n" % line for line in (*key, b"-----END PRIVATE KEY-----")
+    )
+
+    async def act(world: World, _plan: Plan) -> Outcome:
+        world.save_evidence("pod.log", log[45:] + b"ready\n")
+        return Outcome("done", "ok")
+
+    async def scenario() -> None:
+        desk = Desk(tmp_path, Fake(act))
+        await desk.runner.run(await desk.plan())
+
+        entry = next(e for e in desk.recorder.entries() if e.kind == "evidence")
+        saved = Path(entry.data["files"][0]["path"]).read_bytes()
+        assert not [line for line in key if line[14:26] in saved]
+        assert saved.endswith(b"-----END PRIVATE KEY-----\nready\n")
+        assert saved.count(b"2026-03-01T12:00:00.000000000Z REDACTED\n") == len(key) - 1
 
     asyncio.run(scenario())
 
