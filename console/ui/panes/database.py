@@ -91,7 +91,7 @@ class DatabasePane(Pane):
         rows: dict[str, Session] = {}
         for source, shot in self._shots.items():
             clients = [backend for backend in shot.backends if backend.backend_type == "client backend"]
-            ordered = blocker_tree(clients) if self.sort == "blockers" else self._flat(clients)
+            ordered = blockers_first(clients) if self.sort == "blockers" else self._flat(clients)
             for backend, depth, waiting in ordered:
                 if not self.filter or matches(_text(backend), self.filter):
                     rows[f"{source}|{backend.pid}|{backend.backend_start_text}"] = Session(
@@ -289,7 +289,7 @@ class DatabasePane(Pane):
         return [(("No client is connected.", "dim"),)] if self._shots else ()
 
 
-def blocker_tree(backends: list[Backend]) -> list[tuple[Backend, int, int]]:
+def blockers_first(backends: list[Backend]) -> list[tuple[Backend, int, int]]:
     """Sessions that block others first, each with those that wait for it below; then by transaction age.
 
     Gives the session, its depth, and how many wait for it directly. A cycle is entered at its oldest member.
@@ -300,23 +300,22 @@ def blocker_tree(backends: list[Backend]) -> list[tuple[Backend, int, int]]:
         for blocker in backend.blocked_by:
             waiters.setdefault(blocker, []).append(backend)
     counts = _waiters(backends)
+    roots = [by_pid[pid] for pid in waiters if pid in by_pid and not by_pid[pid].blocked_by]
+    roots.sort(key=lambda item: (-counts[item.pid], item.xact_start or 1e18))
+    rest = sorted(backends, key=lambda item: (not item.blocked_by, item.xact_start or 1e18, item.pid))
     result: list[tuple[Backend, int, int]] = []
     seen: set[int] = set()
-
-    def add(backend: Backend, depth: int) -> None:
-        if backend.pid in seen:
-            return
-        seen.add(backend.pid)
-        result.append((backend, depth, counts.get(backend.pid, 0)))
-        for waiter in sorted(waiters.get(backend.pid, ()), key=lambda item: item.query_start or 0):
-            add(waiter, depth + 1)
-
-    roots = [by_pid[pid] for pid in waiters if pid in by_pid and not by_pid[pid].blocked_by]
-    for root in sorted(roots, key=lambda item: (-counts.get(item.pid, 0), item.xact_start or 1e18)):
-        add(root, 0)
-    rest = sorted(backends, key=lambda item: (not item.blocked_by, item.xact_start or 1e18, item.pid))
-    for backend in rest:
-        add(backend, 0)
+    for first in (*roots, *rest):
+        # Not by recursion: in a queue for one lock everybody waits for all in front, as deep as it is long.
+        found = [(first, 0)]
+        while found:
+            backend, depth = found.pop()
+            if backend.pid in seen:
+                continue
+            seen.add(backend.pid)
+            result.append((backend, depth, counts.get(backend.pid, 0)))
+            below = sorted(waiters.get(backend.pid, ()), key=lambda item: item.query_start or 0)
+            found += [(waiter, depth + 1) for waiter in reversed(below)]
     return result
 
 
