@@ -90,7 +90,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     _ui("history", "h", "History", "Revisions with image, environment and time differences.", pane="pods"),
     _ui("namespace", "n", "Namespace", "Show one namespace or all.", pane="pods"),
     _ui("note", "a", "Note", "Write a note into the timeline.", shown=True),
-    _ui("declare", "i", "Incident", "Declare an incident, or change its severity or status."),
+    _ui("declare", "i", "Incident", "Declare an incident, or change the severity of the open one."),
     _ui("actions", "m", "Mitigate", "The mitigations for the selected row, with their keys.", shown=True),
     _ui("ledger", "b", "Take back", "The temporary measures that still stand; take one back."),
     _ui("sources", "s", "Sources", "Every source with its state, age, address and what to do."),
