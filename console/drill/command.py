@@ -154,6 +154,7 @@ def _score(world: World, state_dir: Path) -> str:
 
 def _play(args: argparse.Namespace) -> int:
     from console import config
+    from console.drill import tools
     from console.engine.launch import open_console
     from console.engine.watch import need_terminal
 
@@ -173,11 +174,23 @@ def _play(args: argparse.Namespace) -> int:
             if not _ready(process, info):
                 return process.wait() or 1
             wanted = config.load(_config(info), {"plain_output": args.plain_output})
+            _tell(tools.words(_config(info).parent), state_dir)
             return open_console(wanted, state_dir)
         finally:
             if process.stdin:
                 process.stdin.close()
             process.wait()
+
+
+def _tell(text: str, state_dir: Path) -> None:
+    """Say it before the screen opens, and leave it in the timeline, where it can still be read then."""
+    from console.model.clock import SystemClock
+    from console.timeline.entry import TimelineError
+    from console.timeline.recorder import Recorder
+
+    print(text, file=sys.stderr)
+    with contextlib.suppress(TimelineError, OSError):
+        Recorder(state_dir, SystemClock()).record("note", text, source="system")
 
 
 def _ready(process: subprocess.Popen[bytes], info: Path) -> bool:

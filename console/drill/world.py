@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from console.drill import alertmanager, binaries, health, postgres, prometheus, redis, rules, settings
+from console.drill import alertmanager, binaries, health, postgres, prometheus, redis, rules, settings, tools
 from console.drill.apps import Apps
 from console.drill.cluster import ApiServer
 from console.drill.losses import Losses
@@ -222,6 +222,7 @@ class World:
             all_namespaces=self.quiet_pods > 0,
             state_dir=self.state_dir,
         )
+        tools.write(folder, self.info, self.redis)
         await self.tick(1.0)
 
     async def _serve(self, routes: Iterable[web.AbstractRouteDef]) -> int:

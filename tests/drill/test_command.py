@@ -23,6 +23,8 @@ from console import config
 from console.drill import binaries, command
 from console.drill.scenarios import SCENARIOS
 from console.drill.servers import accepts
+from console.timeline.file import read_timeline
+from console.timeline.folder import standby_path
 
 KEYS = {
     "kubeconfig",
@@ -398,4 +400,8 @@ def test_the_console_is_opened_on_the_world_and_the_score_follows(
     assert state_dir == tmp_path
     said = capfd.readouterr()
     assert said.out == "Drill healthy\nEnded before anything broke.\n"
-    assert said.err == "The drill is starting …\n"
+    first, told = said.err.splitlines()
+    assert first == "The drill is starting …"
+    assert "/client/env" in told
+    noted = [entry.text for entry in read_timeline(standby_path(tmp_path)).entries if entry.kind == "note"]
+    assert noted == [told]
