@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
 
 from console.model.clock import Clock
 from console.model.redact import redact
 from console.model.source import Health, SourceStatus
 from console.model.text import clean
+
+Snapshot = TypeVar("Snapshot")
+Read = TypeVar("Read", covariant=True)
 
 
 class Publisher(Protocol):
@@ -36,6 +40,18 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Release connections; called once, after ``run`` was cancelled."""
+        ...
+
+
+class Reader(Protocol[Read]):
+    """Reads one server, round by round, and keeps its session in between."""
+
+    async def read(self) -> Read:
+        """One round. Raises SourceError."""
+        ...
+
+    async def close(self) -> None:
+        """End the session."""
         ...
 
 
@@ -91,6 +107,11 @@ def until_next_round(now: float, interval: float) -> float:
     return left if left >= interval / 2 else left + interval
 
 
+def healthy(_snapshot: object) -> tuple[Health, str, str]:
+    """The judgement of a source all of whose snapshots are whole: health, reason and advice."""
+    return Health.OK, "", ""
+
+
 async def poll(
     read: Callable[[], Awaitable[Any]],
     reporter: Reporter,
@@ -100,7 +121,7 @@ async def poll(
     timeout: float,
     rng: random.Random,
     second: float | None = None,
-    judge: Callable[[Any], tuple[Health, str, str]] = lambda _snapshot: (Health.OK, "", ""),
+    judge: Callable[[Any], tuple[Health, str, str]] = healthy,
 ) -> None:
     """Call ``read`` every ``interval`` seconds for ever, publish what it returns, back off when it fails.
 
@@ -136,3 +157,38 @@ async def poll(
         else:
             await asyncio.sleep(until_next_round(now(), interval) if pause is None else pause)
             pause = None
+
+
+class ServerSource(Generic[Snapshot]):
+    """Polls one server with the reader that knows how; the sources of databases and caches are such."""
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        reader: Reader[Snapshot],
+        clock: Clock,
+        rng: random.Random,
+        *,
+        interval: float,
+        timeout: float,
+        second: float | None = None,
+        judge: Callable[[Snapshot], tuple[Health, str, str]] = healthy,
+    ) -> None:
+        self.name = name
+        self._address = address
+        self._reader = reader
+        self._clock = clock
+        self._poll = partial(poll, interval=interval, timeout=timeout, rng=rng, second=second, judge=judge)
+
+    async def run(self, publisher: Publisher) -> None:
+        """Read until cancelled."""
+        await self._poll(self.read, Reporter(self.name, self._address, publisher, self._clock), publisher)
+
+    async def read(self) -> Snapshot:
+        """One round. Raises SourceError."""
+        return await self._reader.read()
+
+    async def close(self) -> None:
+        """End the session with the server."""
+        await self._reader.close()

@@ -8,7 +8,7 @@ from console.config import PostgresSettings
 from console.model.clock import Clock
 from console.model.postgres import PostgresSnapshot
 from console.model.source import Health
-from console.sources.base import Publisher, Reporter, poll
+from console.sources.base import ServerSource
 from console.sources.postgres.link import address
 from console.sources.postgres.reader import Reader
 
@@ -17,38 +17,20 @@ LIMITED = "limited view: the role may not see the sessions of others, so the cou
 LIMITED_ADVICE = "GRANT pg_monitor TO the console's role"
 
 
-class PostgresSource:
+class PostgresSource(ServerSource[PostgresSnapshot]):
     """Polls one server; see ``console.sources.postgres.reader`` for what a round is."""
 
     def __init__(self, name: str, settings: PostgresSettings, clock: Clock, rng: random.Random) -> None:
-        self.name = name
-        self._settings = settings
-        self._clock = clock
-        self._rng = rng
-        self._reader: Reader | None = None
-
-    async def run(self, publisher: Publisher) -> None:
-        """Read until cancelled."""
-        await poll(
-            self.read,
-            Reporter(self.name, address(self._settings.dsn.get_secret_value()), publisher, self._clock),
-            publisher,
-            interval=self._settings.interval,
+        super().__init__(
+            name,
+            address(settings.dsn.get_secret_value()),
+            Reader(settings, clock),
+            clock,
+            rng,
+            interval=settings.interval,
             timeout=ROUND_SECONDS,
-            rng=self._rng,
             judge=_judge,
         )
-
-    async def read(self) -> PostgresSnapshot:
-        """One round. Raises SourceError."""
-        if self._reader is None:
-            self._reader = Reader(self._settings, self._clock)
-        return await self._reader.read()
-
-    async def close(self) -> None:
-        """End the session."""
-        if self._reader is not None:
-            await self._reader.close()
 
 
 def _judge(snapshot: PostgresSnapshot) -> tuple[Health, str, str]:
