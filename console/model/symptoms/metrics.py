@@ -32,13 +32,18 @@ def metrics_findings(board: BoardView, now: float, memory: Memory) -> Iterator[F
 
 
 def _service(source: str, service: ServiceMetrics, memory: Memory) -> Iterator[Finding]:
-    name = service.name
+    yield from _error_ratio(source, service)
+    yield from _latency(source, service)
+    yield from _targets(source, service, memory)
+
+
+def _error_ratio(source: str, service: ServiceMetrics) -> Iterator[Finding]:
     ratio = service.error_ratio
     if ratio.ok and ratio.value is not None:
         yield from above(
             Finding(
                 "error-ratio-high",
-                name,
+                service.name,
                 "critical",
                 source,
                 percent(ratio.value),
@@ -49,30 +54,41 @@ def _service(source: str, service: ServiceMetrics, memory: Memory) -> Iterator[F
             )
         )
     elif ratio.state in _BLIND:
-        yield Finding("error-ratio-high", name, "critical", source, "", held=True)
-    if service.p95_threshold is not None:
-        if service.p95.ok and service.p95.value is not None:
-            yield from above(
-                Finding(
-                    "latency-high",
-                    name,
-                    "warning",
-                    source,
-                    f"p95 {span(service.p95.value)}",
-                    value=service.p95.value,
-                    threshold=service.p95_threshold,
-                    limit=span(service.p95_threshold),
-                )
+        yield Finding("error-ratio-high", service.name, "critical", source, "", held=True)
+
+
+def _latency(source: str, service: ServiceMetrics) -> Iterator[Finding]:
+    p95 = service.p95
+    if service.p95_threshold is None:
+        return
+    if p95.ok and p95.value is not None:
+        yield from above(
+            Finding(
+                "latency-high",
+                service.name,
+                "warning",
+                source,
+                f"p95 {span(p95.value)}",
+                value=p95.value,
+                threshold=service.p95_threshold,
+                limit=span(service.p95_threshold),
             )
-        elif service.p95.state in _BLIND:
-            yield Finding("latency-high", name, "warning", source, "", held=True)
-    if service.up.ok and service.up.value is not None and service.up.value < 1:
-        up = service.up.value
-        severity: Severity = "warning" if up else "critical"
-        detail = f"{percent(1 - up)} of its targets are down" if up else "all its targets are down"
-        yield Finding("targets-down", name, severity, source, detail, value=1 - up)
+        )
+    elif p95.state in _BLIND:
+        yield Finding("latency-high", service.name, "warning", source, "", held=True)
+
+
+def _targets(source: str, service: ServiceMetrics, memory: Memory) -> Iterator[Finding]:
+    """Targets that are down, or numbers that went away although the targets are up."""
+    ratio, up = service.error_ratio, service.up
+    if up.ok and up.value is not None and up.value < 1:
+        severity: Severity = "warning" if up.value else "critical"
+        missing = f"{percent(1 - up.value)} of" if up.value else "all"
+        detail = f"{missing} its targets are down"
+        yield Finding("targets-down", service.name, severity, source, detail, value=1 - up.value)
     elif ratio.state in (State.NO_DATA, State.FAILED, State.DENIED) and had_data(source, service, memory):
-        yield Finding("metrics-blind", name, "warning", source, ratio.reason or "no data any more")
+        detail = ratio.reason or "no data any more"
+        yield Finding("metrics-blind", service.name, "warning", source, detail)
 
 
 def had_data(source: str, service: ServiceMetrics, memory: Memory) -> bool:

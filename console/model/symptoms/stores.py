@@ -62,55 +62,62 @@ def _waited(backend: Backend, snapshot: PostgresSnapshot) -> float:
 
 
 def _sessions(source: str, snapshot: PostgresSnapshot) -> Iterator[Finding]:
-    name = short_name(source)
-    if snapshot.usable > 0:
-        share = snapshot.clients / snapshot.usable
-        severity: Severity = "critical" if share > CONNECTIONS_CRITICAL else "warning"
-        yield from above(
-            Finding(
-                "connections-high",
-                name,
-                severity,
-                source,
-                f"{percent(share)} ({snapshot.clients} of {snapshot.usable} usable)",
-                value=share,
-                threshold=CONNECTIONS_WARNING,
-                limit=percent(CONNECTIONS_WARNING),
-            )
+    yield from _slots_in_use(source, snapshot)
+    yield from _idle_in_transaction(source, snapshot)
+    yield from _blocked(source, snapshot)
+    yield from _long_query(source, snapshot)
+    if snapshot.limited:
+        detail = "states and queries of other roles are hidden: grant pg_monitor"
+        yield Finding("limited-view", short_name(source), "info", source, detail)
+
+
+def _slots_in_use(source: str, snapshot: PostgresSnapshot) -> Iterator[Finding]:
+    if snapshot.usable <= 0:
+        return
+    share = snapshot.clients / snapshot.usable
+    yield from above(
+        Finding(
+            "connections-high",
+            short_name(source),
+            "critical" if share > CONNECTIONS_CRITICAL else "warning",
+            source,
+            f"{percent(share)} ({snapshot.clients} of {snapshot.usable} usable)",
+            value=share,
+            threshold=CONNECTIONS_WARNING,
+            limit=percent(CONNECTIONS_WARNING),
         )
+    )
+
+
+def _idle_in_transaction(source: str, snapshot: PostgresSnapshot) -> Iterator[Finding]:
     idle = [item for item in snapshot.backends if item.idle_in_transaction and item.client_session]
-    if idle:
-        oldest = max(idle, key=lambda item: _waited(item, snapshot))
-        age = _waited(oldest, snapshot)
-        many = f", {len(idle)} sessions" if len(idle) > 1 else ""
-        who = f"pid {oldest.pid} of {oldest.application or oldest.user or '?'}"
-        detail = f"{who} for {span(age)}{many}"
-        yield from above(
-            Finding(
-                "idle-in-transaction",
-                name,
-                "warning",
-                source,
-                detail,
-                value=age,
-                threshold=IDLE_IN_TRANSACTION,
-                limit=span(IDLE_IN_TRANSACTION),
-            )
+    if not idle:
+        return
+    oldest = max(idle, key=lambda item: _waited(item, snapshot))
+    age = _waited(oldest, snapshot)
+    many = f", {len(idle)} sessions" if len(idle) > 1 else ""
+    yield from above(
+        Finding(
+            "idle-in-transaction",
+            short_name(source),
+            "warning",
+            source,
+            f"{_whose(oldest)} for {span(age)}{many}",
+            value=age,
+            threshold=IDLE_IN_TRANSACTION,
+            limit=span(IDLE_IN_TRANSACTION),
         )
+    )
+
+
+def _blocked(source: str, snapshot: PostgresSnapshot) -> Iterator[Finding]:
     trees = roots(snapshot)
     if trees:
         waiting = sum(tree.behind for tree in trees)
         behind = describe(trees[0].backend, trees[0].pid)
         detail = f"{plural(waiting, 'waits', 'wait')} behind {behind}"
-        yield Finding("sessions-blocked", name, "critical", source, detail, value=float(waiting))
-    yield from _long_query(source, snapshot)
-    if snapshot.limited:
         yield Finding(
-            "limited-view",
-            name,
-            "info",
-            source,
-            "states and queries of other roles are hidden: grant pg_monitor",
+            "sessions-blocked", short_name(source), "critical", source, detail, value=float(waiting)
         )
 
 
@@ -124,19 +131,22 @@ def _long_query(source: str, snapshot: PostgresSnapshot) -> Iterator[Finding]:
         return
     longest = max(active, key=lambda item: _waited(item, snapshot))
     age = _waited(longest, snapshot)
-    who = longest.application or longest.user or "?"
     yield from above(
         Finding(
             "query-long",
             short_name(source),
             "warning",
             source,
-            f"pid {longest.pid} of {who} for {span(age)}",
+            f"{_whose(longest)} for {span(age)}",
             value=age,
             threshold=LONG_QUERY,
             limit=span(LONG_QUERY),
         )
     )
+
+
+def _whose(backend: Backend) -> str:
+    return f"pid {backend.pid} of {backend.application or backend.user or '?'}"
 
 
 def _replication(source: str, snapshot: PostgresSnapshot) -> Iterator[Finding]:
