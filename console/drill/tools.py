@@ -48,10 +48,7 @@ def write(folder: Path, info: Info, cache: Redis) -> Path:
 
 def words(folder: Path) -> str:
     """What to tell a player."""
-    return (
-        f"What the console has no action for: in another terminal type  . {folder / NAME}"
-        "  and kubectl, psql and redis-cli speak to this drill."
-    )
+    return f". {folder / NAME}  in another terminal: kubectl, psql and redis-cli then speak to this drill."
 
 
 def _script(path: Path, command: str) -> None:

@@ -17,9 +17,9 @@ from tests.drill.test_scenarios import play
 def shell(world: World, command: str) -> str:
     """The output of a command in a shell that read the file which the player is told of."""
     folder = Path(world.info.config).parent
-    told = tools.words(folder).partition("  . ")[2].partition("  ")[0]
+    told = tools.words(folder).partition("  ")[0]
     done = subprocess.run(
-        ["/bin/sh", "-c", f". {told} && {command}"], capture_output=True, text=True, timeout=30, check=False
+        ["/bin/sh", "-c", f"{told} && {command}"], capture_output=True, text=True, timeout=30, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
