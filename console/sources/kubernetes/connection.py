@@ -42,6 +42,18 @@ class Response(msgspec.Struct, frozen=True):
     body: Body
 
 
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A request. ``silence`` and ``answer`` are seconds: without any byte, and until the answer begins."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] | None = None
+    data: bytes | None = None
+    headers: Mapping[str, str] = {}
+    silence: float = READ_SECONDS
+    answer: float | None = None
+
+
 class Connection:
     """A session with one API server as one user.
 
@@ -111,10 +123,10 @@ class Connection:
         Silence of more than ``stall`` seconds raises StalledError, a cut connection KubeError, and so does
         an answer that has not begun after ``answer`` seconds.
         """
-        what = f"GET {path}"
-        async with self._open("GET", path, params, None, {}, stall, answer) as response:
+        asked = _Asked(method="GET", path=path, params=params, silence=stall, answer=answer)
+        async with self._open(asked) as response:
             if response.status != 200:
-                raise refusal(response.status, response.headers, await response.read(), what)
+                raise refusal(response.status, response.headers, await response.read(), f"GET {path}")
             yield response.content.iter_any()
 
     async def request(
@@ -138,9 +150,12 @@ class Connection:
         """
         data = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
         sent = {**(headers or {}), **({"Content-Type": content_type} if data is not None else {})}
+        if method == "GET":
+            sent = {**self._compression.headers, **sent}
+        asked = _Asked(method=method, path=path, params=params, data=data, headers=sent, silence=timeout)
         while True:
             try:
-                return await self._whole(method, path, params, data, sent, timeout)
+                return await self._whole(asked)
             except KubeError as error:
                 pause = max(error.retry_after or 0.0, SOONEST)
                 patience -= pause
@@ -148,25 +163,15 @@ class Connection:
                     raise
                 await asyncio.sleep(pause)
 
-    async def _whole(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        data: bytes | None,
-        headers: Mapping[str, str],
-        timeout: float,
-    ) -> Response:
-        if method == "GET":
-            headers = {**self._compression.headers, **headers}
-        async with self._open(method, path, params, data, headers, timeout) as response:
+    async def _whole(self, asked: _Asked) -> Response:
+        async with self._open(asked) as response:
             began = time.monotonic()
             content = bytearray()  # grows in place, where joining chunks takes twice the memory
             async for chunk in response.content.iter_any():
                 content += chunk
                 self.heard()
             if not 200 <= response.status < 300:
-                raise refusal(response.status, response.headers, content, f"{method} {path}")
+                raise refusal(response.status, response.headers, content, f"{asked.method} {asked.path}")
             if "Content-Encoding" not in response.headers:
                 self._compression.heard(len(content), time.monotonic() - began)
             return Response(response.status, response.headers, content)
@@ -176,30 +181,21 @@ class Connection:
         await self._session.close()
 
     @asynccontextmanager
-    async def _open(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        data: bytes | None,
-        headers: Mapping[str, str],
-        read_timeout: float,
-        answer: float | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _open(self, asked: _Asked) -> AsyncIterator[aiohttp.ClientResponse]:
         """The one way to the server: guards, authenticates, renews credentials once, translates failures."""
-        self._guard(method, path)
-        if method == "GET":
+        self._guard(asked.method, asked.path)
+        if asked.method == "GET":
             await self._bucket.take()
         if self._expiring():
             await self._refresh(self._generation)
         generation = self._generation
         try:
-            async with asyncio.timeout(answer):
-                response = await self._send(method, path, params, data, headers, read_timeout)
+            async with asyncio.timeout(asked.answer):
+                response = await self._send(asked)
                 if response.status == 401:
                     response.release()
                     await self._refresh(generation)
-                    response = await self._send(method, path, params, data, headers, read_timeout)
+                    response = await self._send(asked)
         except (aiohttp.ClientError, OSError) as error:
             raise no_answer(error, self._host) from None
         self.heard()
@@ -208,7 +204,7 @@ class Connection:
                 yield response
             except aiohttp.SocketTimeoutError:
                 raise StalledError(
-                    f"{self._host} has been silent for {read_timeout:g} s", "it is asked again"
+                    f"{self._host} has been silent for {asked.silence:g} s", "it is asked again"
                 ) from None
             except (aiohttp.ClientError, OSError) as error:
                 raise no_answer(error, self._host) from None
@@ -222,27 +218,19 @@ class Connection:
                 "start the console without watch mode to change something",
             )
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        data: bytes | None,
-        headers: Mapping[str, str],
-        read_timeout: float,
-    ) -> aiohttp.ClientResponse:
+    async def _send(self, asked: _Asked) -> aiohttp.ClientResponse:
         credentials = self._credentials
         return await self._session.request(
-            method,
-            URL(self.server + path, encoded=True),
-            params=params,
-            data=data,
-            headers={**headers, **credentials.headers},
+            asked.method,
+            URL(self.server + asked.path, encoded=True),
+            params=asked.params,
+            data=asked.data,
+            headers={**asked.headers, **credentials.headers},
             ssl=credentials.tls,
             server_hostname=credentials.server_name,
             proxy=credentials.proxy or environment_proxy(self.server),
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=read_timeout),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=asked.silence),
         )
 
     def _expiring(self) -> bool:
