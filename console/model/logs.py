@@ -13,7 +13,6 @@ class LogRequest(msgspec.Struct, frozen=True):
     ``since`` is seconds back (None: by ``tail`` lines), ``previous`` the last terminated container.
     """
 
-    cluster: str
     namespace: str
     pods: tuple[str, ...]
     container: str = ""

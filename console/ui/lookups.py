@@ -111,7 +111,7 @@ def _logs(screen: MainScreen) -> None:
         screen.say(f"Logs of {_MERGED} of {len(pods)} pods, the sick ones first.", "warn")
     names = tuple(pod.name for pod in pods[:_MERGED])
     containers = tuple(dict.fromkeys(container.name for pod in pods for container in pod.containers))
-    request = LogRequest(source.partition(":")[2], row.namespace, names)
+    request = LogRequest(row.namespace, names)
     label = _label(row) + (f"  {len(names)} pods" if len(names) > 1 else "")
     screen.app.push_screen(LogsScreen(screen.engine, source, label, request, containers))
 

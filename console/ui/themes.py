@@ -186,8 +186,6 @@ class Glyphs(NamedTuple):
     light: str = "●"
     dot: str = "·"
     ellipsis: str = "…"
-    down: str = "↓"
-    up: str = "↑"
     rule: str = "─"
 
 
@@ -211,8 +209,6 @@ ASCII = Glyphs(
     light="*",
     dot="-",
     ellipsis="~",
-    down="v",
-    up="^",
     rule="-",
 )
 

@@ -28,9 +28,8 @@ def test_logs_of_a_workload_are_merged_filtered_counted_and_saved(tmp_path: Path
 
     async def script(ui: Ui) -> None:
         await ui.press("l")
-        assert asked(engine) == LogRequest(
-            "prod", "shop", tuple(f"checkout-7d9f8-00{number}" for number in range(3))
-        )
+        names = tuple(f"checkout-7d9f8-00{number}" for number in range(3))
+        assert asked(engine) == LogRequest("shop", names)
         feed = engine.feeds[-1]
         feed.put([line("GET /pay 200"), line("ERROR no stock"), line('"GET /pay HTTP/1.1" 503 12')])
         feed.put([line("took 503 ms", "checkout-7d9f8-002")])

@@ -147,10 +147,6 @@ class Dialog(LatestSize, ModalScreen[R | None], Generic[R], inherit_bindings=Fal
             spans += [(key, "key"), (f" {text}  ", "dim")]
         self.foot.show(spans)
 
-    def retitle(self, title: str) -> None:
-        """Change the title."""
-        self._title = title
-
     def on_key(self, event: events.Key) -> None:
         """Leaving the console from a page; else own keys first, then Esc, then the widget."""
         if self.QUITS and event.key in self.quit_keys:

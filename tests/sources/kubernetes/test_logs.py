@@ -20,7 +20,7 @@ from tests.sources.kubernetes.simulated import make_cluster, served, talking, wo
 
 
 def request(*pods: str, **more: object) -> LogRequest:
-    return LogRequest("kubernetes:sim", "production", pods, **more)  # type: ignore[arg-type]
+    return LogRequest("production", pods, **more)  # type: ignore[arg-type]
 
 
 async def everything(connection: Connection, wanted: LogRequest) -> list[LogLine]:
@@ -232,7 +232,7 @@ def test_a_cut_stream_is_resumed_without_gap_or_repetition(tmp_path: Path) -> No
         asked: list[str] = []
         async with fake_api() as api, connected(tmp_path, api) as connection:
             await scripted(api, [first, second], asked)
-            lines = await everything(connection, LogRequest("c", "shop", ("p",)))
+            lines = await everything(connection, LogRequest("shop", ("p",)))
             assert [line.text for line in lines if not line.notice] == ["a", "b", "b", "c", "d"]
             notices = [line.text for line in lines if line.notice]
             assert any("cut the connection; reading on from there" in text for text in notices)
@@ -248,7 +248,7 @@ def test_hostile_and_endless_lines(tmp_path: Path) -> None:
             long = b"2026-11-20T18:00:00.000000001Z " + b"x" * (10 * 2**20) + b"\n"
             evil = b"2026-11-20T18:00:01Z \xff\x1b[2J\x1b]0;t\x07[bold]ok\xc3\xa9\r\nno stamp at all\n\n"
             await scripted(api, [long + evil], asked)
-            lines = await everything(connection, LogRequest("c", "shop", ("p",), follow=False))
+            lines = await everything(connection, LogRequest("shop", ("p",), follow=False))
             texts = [line.text for line in lines if not line.notice]
             assert len(texts[0]) == TEXT_LIMIT and texts[0].startswith("xxx")
             assert texts[1:] == ["\ufffd[bold]ok\u00e9", "no stamp at all", ""]

@@ -97,7 +97,7 @@ def test_a_bad_release_is_seen_and_its_way_back_found(tmp_path: Path) -> None:
             assert "exitCode 1" in text and "GET /healthz on 8080" in text and "BackOff" in text
             assert "s3cr3t-value" not in text and "Env MODE=fast" in text
 
-            wanted = LogRequest(source.name, "production", (crashed.name,), previous=True)
+            wanted = LogRequest("production", (crashed.name,), previous=True)
             said = [line.text async for batch in source.read_logs(wanted) for line in batch]
             assert "FATAL cannot start" in said
 
