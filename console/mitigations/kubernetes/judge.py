@@ -68,6 +68,10 @@ async def settle(world: World, kind: str, name: str, before: Before, available: 
     readiness = pods(before, available, desired)
     if not before.service:
         verdict = conclude((readiness,))
+        if readiness.status == "no_change" and available >= desired > 0:
+            # Pods that were well before and are now tell nothing of the work that the change was for.
+            said = f"Its pods cannot tell: {readiness.said}."
+            verdict = msgspec.structs.replace(verdict, status="inconclusive", detail=said)
         return msgspec.structs.replace(
             verdict, detail=f"{verdict.detail} No service metric is related to it."
         )

@@ -141,3 +141,18 @@ def test_of_a_service_without_a_ratio_of_before_the_pods_tell(
     found = asyncio.run(settle(world, "deployment", "shop", Before("shop", None, was, 4), now, 4))
     assert found.status == verdict
     assert "error ratio of shop cannot be compared: no usable value before." in found.detail
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "verdict"),
+    [((3, 3), (8, 8), "inconclusive"), ((1, 3), (3, 3), "helped"), ((1, 3), (1, 3), "no_change")],
+)
+def test_pods_that_were_well_before_cannot_tell_whether_it_helped(
+    tmp_path: Path, was: tuple[int, int], now: tuple[int, int], verdict: str
+) -> None:
+    world = world_of(ManualClock(datetime(2026, 3, 1, tzinfo=UTC)), Board(), tmp_path)
+    before = Before(available=was[0], desired=was[1])
+    found = asyncio.run(settle(world, "deployment", "worker", before, *now))
+    assert found.status == verdict
+    assert found.detail.endswith("No service metric is related to it.")
+    assert ("cannot tell" in found.detail) is (verdict == "inconclusive")
