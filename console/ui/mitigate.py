@@ -17,6 +17,7 @@ from console.ui.screens.menu import Item, Menu
 from console.ui.screens.running import RunningScreen
 
 if TYPE_CHECKING:
+    from console.engine.ports import Mitigator
     from console.ui.screens.main import MainScreen
 
 
@@ -32,10 +33,7 @@ def begin(
 
     ``ask`` for its parameters first, with ``params`` filled in.
     """
-    if screen.engine.mitigator is None:
-        screen.say("This console only watches.", "warn")
-        return
-    if screen.preparing:
+    if _mitigator(screen) is None or screen.preparing:
         return
     if selection is None and screen.pane.unsteady:
         now = "".join(one.label for one in screen.pane.selections()[:1])
@@ -48,6 +46,13 @@ def begin(
         return
     screen.preparing = True
     screen.open_with(_carry_through(screen, chosen, _Step(action, params or {}, ask=ask)))
+
+
+def _mitigator(screen: MainScreen) -> Mitigator | None:
+    """What carries mitigations out; None, and the person is told, where this console only watches."""
+    if screen.engine.mitigator is None:
+        screen.say("This console only watches.", "warn")
+    return screen.engine.mitigator
 
 
 def _target(screen: MainScreen, action: Action) -> Selection | None:
@@ -134,9 +139,8 @@ def choose(screen: MainScreen) -> None:
 
 
 async def _choose(screen: MainScreen) -> None:
-    mitigator = screen.engine.mitigator
+    mitigator = _mitigator(screen)
     if mitigator is None:
-        screen.say("This console only watches.", "warn")
         return
     selections = screen.pane.selections()
     items = [
@@ -176,9 +180,8 @@ def take_back(screen: MainScreen) -> None:
 
 
 async def _take_back(screen: MainScreen) -> None:
-    mitigator = screen.engine.mitigator
+    mitigator = _mitigator(screen)
     if mitigator is None:
-        screen.say("This console only watches.", "warn")
         return
     try:
         measures = await asyncio.wrap_future(screen.engine.submit(mitigator.ledger()))

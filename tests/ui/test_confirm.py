@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from console.engine.ledger import Measure
+from console.model.actions import ACTIONS
 from console.model.plan import Hit, Option, Outcome, Risk, StepResult, Target
+from console.ui import mitigate
 from console.ui.screens.confirm import ARMED_AFTER, ConfirmScreen
 from console.ui.screens.form import ParamForm
 from console.ui.screens.running import RunningScreen
@@ -442,6 +444,22 @@ def test_watch_mode_has_no_mutating_action_anywhere() -> None:
         assert "Restart" not in ui.text() and "Roll back" not in ui.text()
         await ui.press("escape", "a", "m")
         assert ui.at_home and not engine.calls
+
+    drive(engine, script)
+
+
+@pytest.mark.parametrize("way", ["begin", "choose", "take_back"])
+def test_whatever_leads_to_a_mitigation_says_that_a_console_without_one_only_watches(way: str) -> None:
+    engine = everything(FakeEngine(mode="watch"))
+
+    async def script(ui: Ui) -> None:
+        if way == "begin":
+            mitigate.begin(ui.main, next(action for action in ACTIONS if action.name == "k8s.restart"))
+        else:
+            getattr(mitigate, way)(ui.main)
+        await ui.settle()
+        assert ui.at_home and "This console only watches." in ui.text()
+        assert not engine.calls
 
     drive(engine, script)
 
