@@ -90,7 +90,7 @@ class DatabasePane(Pane):
         self._shots = self.engine.board.of_type(PostgresSnapshot)
         rows: dict[str, Session] = {}
         for source, shot in self._shots.items():
-            clients = [backend for backend in shot.backends if backend.backend_type == "client backend"]
+            clients = [backend for backend in shot.backends if backend.client_session]
             ordered = blockers_first(clients) if self.sort == "blockers" else self._flat(clients)
             for backend, depth, waiting in ordered:
                 if not self.filter or matches(_text(backend), self.filter):
@@ -121,7 +121,7 @@ class DatabasePane(Pane):
         glyphs = self.table.glyphs
         if waiting and not backend.blocked_by:
             return ((glyphs.bad, "bad"),)
-        if backend.blocked_by or self._idle_in_transaction(backend):
+        if backend.blocked_by or backend.idle_in_transaction:
             return ((glyphs.warn, "warn"),)
         return ((glyphs.ok, "faint"),) if depth == 0 else ((" ", "text"),)
 
@@ -141,7 +141,7 @@ class DatabasePane(Pane):
         state = row.backend.state
         if state is None:
             return (("hidden", "warn"),)
-        role = "warn" if self._idle_in_transaction(row.backend) else "text" if state == "active" else "faint"
+        role = "warn" if row.backend.idle_in_transaction else "text" if state == "active" else "faint"
         return ((_STATES.get(state, state), role),)
 
     def _wait_cell(self, row: Session) -> Spans:
@@ -164,9 +164,6 @@ class DatabasePane(Pane):
 
     def _query_cell(self, row: Session) -> Spans:
         return ((row.backend.query, "dim" if row.backend.state != "idle" else "faint"),)
-
-    def _idle_in_transaction(self, backend: Backend) -> bool:
-        return (backend.state or "").startswith("idle in transaction")
 
     def _server_now(self, shot: PostgresSnapshot) -> float:
         """The server's clock now: its last answer plus what has passed here since."""
