@@ -238,3 +238,12 @@ def test_what_is_wrong_with_a_redis_is_never_cut_off(several: bool) -> None:
         assert ui.text().count("last RDB save failed  12 OOM errors/s") == (2 if several else 1)
 
     drive(engine, script)
+
+
+def test_a_pane_that_is_shown_for_the_first_time_is_filled_at_once() -> None:
+    async def script(ui: Ui) -> None:
+        for key, part in (("6", "Bad release"), ("4", "orders"), ("3", "idle")):
+            await ui.press(key)
+            assert part in ui.text(), ui.text()
+
+    drive(everything(FakeEngine()), script, size=(80, 24))

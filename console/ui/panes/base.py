@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widget import Widget
 
 from console.engine.assemble import board_names
@@ -47,6 +48,9 @@ class Pane(Vertical):
     SETUP: ClassVar[tuple[str, ...]] = ()
     SORTS: ClassVar[tuple[str, ...]] = ()
     REORDER: ClassVar[float] = 0.0
+
+    class Shown(Message):
+        """The pane has come into sight."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(id=f"pane-{self.NAME}")
@@ -144,6 +148,10 @@ class Pane(Vertical):
         signals = shot.signals if isinstance(shot, SignalsSnapshot) else ()
         found = {signal.severity for signal in signals if self._follows(signal.source)}
         return "bad" if "critical" in found else "warn" if "warning" in found else ""
+
+    def on_show(self) -> None:
+        """Ask to be filled at once: until the next tick an empty pane would look like a quiet one."""
+        self.post_message(self.Shown())
 
     def sync(self, now: float, *, tick: bool, monotonic: float) -> None:
         """Bring the pane up to date if its sources changed, or if time did (``tick``)."""

@@ -138,6 +138,12 @@ class MainScreen(LatestSize, Screen[None], inherit_bindings=False):
         self._show_message()
         self._show_tabs()
 
+    def on_pane_shown(self) -> None:
+        """Fill a pane that has come into sight alone; all together are filled when they are laid out."""
+        if self.single:
+            self.frame(tick=True)
+            self.refresh_keys()
+
     def _start_ticking(self) -> None:
         self.set_interval(1.0, self._tick)
         self._tick()
