@@ -26,7 +26,7 @@ LIBPQ = {
 
 
 def write(folder: Path, info: Info, cache: Redis) -> Path:
-    """Write ``env`` into ``folder``, readable by its owner alone: it holds passwords. Returns its path."""
+    """Write ``env`` beside ``folder``, its owner's alone: it holds passwords. Returns its path."""
     database = conninfo_to_dict(info.postgres_dsn)
     values = {
         "KUBECONFIG": info.kubeconfig,
@@ -41,14 +41,19 @@ def write(folder: Path, info: Info, cache: Redis) -> Path:
     if not shutil.which("psql") and (client := shutil.which("psql", path=str(binaries.postgres()))):
         _script(programs / "psql", shlex.quote(client))
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    path = folder / NAME
+    path = place(folder)
     write_private(path, "\n".join([*lines, f'export PATH={shlex.quote(str(programs))}:"$PATH"']) + "\n")
     return path
 
 
+def place(folder: Path) -> Path:
+    """Where the file is: a short path, which a narrow timeline shows whole."""
+    return folder.parent / NAME
+
+
 def words(folder: Path) -> str:
     """What to tell a player."""
-    return f". {folder / NAME}  in another terminal: kubectl, psql and redis-cli then speak to this drill."
+    return f". {place(folder)}  in another terminal: kubectl, psql and redis-cli then speak to this drill."
 
 
 def _script(path: Path, command: str) -> None:

@@ -27,8 +27,8 @@ def shell(world: World, command: str) -> str:
 
 def test_the_file_is_its_owners_alone() -> None:
     async def story(world: World) -> None:
-        folder = Path(world.info.config).parent
-        assert (folder / tools.NAME).stat().st_mode & 0o077 == 0
+        path = tools.place(Path(world.info.config).parent)
+        assert path.stat().st_mode & 0o077 == 0
         assert shell(world, "echo $KUBECONFIG").strip() == world.info.kubeconfig
 
     play("healthy", story)
