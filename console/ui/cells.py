@@ -6,9 +6,11 @@ Outside text arrives here as plain strings and leaves as segments. Nothing is ev
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
+from textual.cache import FIFOCache
 from textual.color import Color
 from textual.filter import LineFilter
 from textual.strip import Strip
@@ -21,19 +23,35 @@ Span = tuple[str, str]
 Spans = tuple[Span, ...]
 
 
-class Line(Strip):
-    """A strip that is garbage as soon as nobody holds it.
+class _Forgetful(FIFOCache[Any, Any]):
+    """A cache that keeps nothing."""
 
-    Textual keeps an undivided line in a cache of its own: a cycle that waits for the garbage collector, and
-    thousands of them make it stop the console for 30 to 60 ms, every second while text scrolls.
+    def get(self, key: Any, default: Any = None) -> Any:  # noqa: ARG002
+        """Nothing is known."""
+        return default
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Nothing is kept."""
+
+
+_NOTHING = _Forgetful(0)
+_CACHES = tuple(name for name in Strip.__slots__ if isinstance(getattr(Strip([]), name, None), FIFOCache))
+
+
+class Line(Strip):
+    """A strip without caches, which is garbage as soon as nobody holds it.
+
+    A strip of Textual has seven of them, a kilobyte even while they are empty, and widgets keep thousands of
+    lines. In one it keeps itself, undivided: a cycle that waits for the garbage collector, and thousands of
+    these stop the console for 30 to 60 ms, every second while text scrolls.
     """
 
     __slots__ = ()
 
-    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
-        """The parts between ``cuts``."""
-        places = list(cuts)
-        return [self] if places == [self.cell_length] else super().divide(places)
+    def __init__(self, segments: Iterable[Segment], cell_length: int | None) -> None:
+        super().__init__(segments, cell_length)
+        for name in _CACHES:
+            setattr(self, name, _NOTHING)
 
     def apply_filter(self, filter: LineFilter, background: Color) -> Strip:  # noqa: A002
         """What ``filter`` makes of it; itself when that is the same."""

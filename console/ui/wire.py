@@ -39,10 +39,25 @@ _JOINER = "\u200d"
 """Zero width joiner. One that was cut off from what follows would join whatever is written next."""
 _SEGMENTS = 1024
 """How many segments are remembered as cells."""
+_CELLS = 4096
+"""How many cells of one pen are remembered; more are in use only where a screen is full of ideographs."""
 
 
 class NotComparedError(Exception):
     """A frame holds what is no cell: a link or a control sequence."""
+
+
+class _Inkwell(dict[str, Cell]):
+    """The cells of one pen by their text: equal ones are one object, a frame has thousands of them."""
+
+    def __init__(self, pen: Pen) -> None:
+        self._pen = pen
+
+    def __missing__(self, text: str) -> Cell:
+        if len(self) >= _CELLS:
+            self.clear()
+        cell = self[text] = (text, self._pen)
+        return cell
 
 
 class Wire:
@@ -54,6 +69,7 @@ class Wire:
         self._pens = Pens(colours)
         self._erases = erases
         self._known: dict[tuple[str, Style | None], list[Cell]] = {}
+        self._inkwells: dict[Pen, _Inkwell] = {}
         self._doubts = False
 
     def encode(self, update: CompositorUpdate) -> str | None:
@@ -148,23 +164,29 @@ class Wire:
         if style is not None and style.link:
             raise NotComparedError("a link")
         pen, blank = self._pens.of(style)
+        cell, blank_cell = self._inkwell(pen), self._inkwell(blank)[" "]
         if text.isascii():
-            blank_cell = (" ", blank)
-            cells = [blank_cell if character == " " else (character, pen) for character in text]
+            cells = [blank_cell if character == " " else cell[character] for character in text]
         else:
             cells = []
             for start, end, size in split_graphemes(text)[0]:
                 cluster = text[start:end].rstrip(_JOINER) or _JOINER
                 self._doubts = self._doubts or not size or _doubtful(cluster)
                 if size:
-                    cells.append((cluster, blank if cluster == " " else pen))
-                    cells += [("", pen)] * (size - 1)
+                    cells.append(blank_cell if cluster == " " else cell[cluster])
+                    cells += [cell[""]] * (size - 1)
                 elif cluster != _JOINER:
                     cells.append((cluster, _JOINS))
         if len(self._known) >= _SEGMENTS:
             self._known.clear()
         self._known[(text, style)] = cells
         return cells
+
+    def _inkwell(self, pen: Pen) -> _Inkwell:
+        found = self._inkwells.get(pen)
+        if found is None:
+            found = self._inkwells[pen] = _Inkwell(pen)
+        return found
 
 
 class _Output:
