@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from console.model.reading import Point, Reading
@@ -57,8 +59,28 @@ class Alert(msgspec.Struct, frozen=True):
     inhibited_by: tuple[str, ...] = ()
 
 
+class Silence(msgspec.Struct, frozen=True):
+    """An active silence: who made it and why, and when it ends. Anybody may have written any name there."""
+
+    id: str
+    created_by: str
+    comment: str
+    starts_at: float
+    ends_at: float
+
+
 class AlertsSnapshot(msgspec.Struct, frozen=True):
-    """All alerts as of ``at``, active and severe ones first."""
+    """All alerts as of ``at``, active and severe ones first, and the active silences by id.
+
+    ``silences_failed`` is why the silences could not be read, or "".
+    """
 
     at: float
     alerts: tuple[Alert, ...]
+    silences: Mapping[str, Silence] = {}
+    silences_failed: str = ""
+
+    def silencing(self, alert: Alert) -> tuple[Silence, ...]:
+        """What silences an alert, as far as it is known; what ends last, and so counts, comes first."""
+        found = (self.silences[key] for key in alert.silenced_by if key in self.silences)
+        return tuple(sorted(found, key=lambda silence: (-silence.ends_at, silence.id)))

@@ -1,32 +1,37 @@
-"""The alerts of one Alertmanager, API v2, by GET only.
+"""The alerts and the silences of one Alertmanager, API v2, by GET only.
 
 Alertmanager's default answer includes silenced and inhibited alerts; they are told apart by
 ``status.state`` (active, suppressed, unprocessed) with the ids of what silences or inhibits them.
+Who silenced them, until when and why is in the silences; failing to read these takes no alert away.
 Documentation: https://prometheus.io/docs/alerting/latest/alerts_api/ and its OpenAPI description.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
 from console.config import AlertmanagerSettings
 from console.model.clock import Clock
-from console.model.metrics import Alert, AlertsSnapshot
+from console.model.metrics import Alert, AlertsSnapshot, Silence
 from console.model.redact import redact
 from console.model.source import Health
 from console.model.text import clean
-from console.sources.base import Publisher, Reporter, SourceError, poll
+from console.sources.base import Publisher, Reporter, SourceError, healthy, poll
 from console.sources.http import read_only_session
 from console.sources.proxy import environment_proxy
 from console.sources.wording import describe_failure, without_userinfo
 
+T = TypeVar("T")
+
 NAME = "alertmanager"
-PATH = "/api/v2/alerts"
+ALERTS = "/api/v2/alerts"
+SILENCES = "/api/v2/silences"
 TIMEOUT = 5.0
 
 _STATES = {"active": 0, "unprocessed": 1, "suppressed": 2}
@@ -47,8 +52,21 @@ class _Alert(msgspec.Struct, rename="camel"):
     annotations: dict[str, str] = {}
 
 
+class _SilenceStatus(msgspec.Struct):
+    state: str
+
+
+class _Silence(msgspec.Struct, rename="camel"):
+    id: str
+    status: _SilenceStatus
+    starts_at: datetime
+    ends_at: datetime
+    created_by: str = ""
+    comment: str = ""
+
+
 class AlertmanagerSource:
-    """Polls the alerts of one Alertmanager."""
+    """Polls the alerts and the silences of one Alertmanager."""
 
     def __init__(self, settings: AlertmanagerSettings, clock: Clock, rng: random.Random) -> None:
         self.name = NAME
@@ -70,6 +88,7 @@ class AlertmanagerSource:
                 interval=self._settings.interval,
                 timeout=TIMEOUT + 1,
                 rng=self._rng,
+                judge=_judge,
             )
 
     async def close(self) -> None:
@@ -78,15 +97,27 @@ class AlertmanagerSource:
             await self._session.close()
 
     async def read(self) -> AlertsSnapshot:
-        """One round. Raises SourceError."""
-        alerts = await self._ask()
-        return AlertsSnapshot(self._clock.now().timestamp(), _alerts(alerts))
+        """One round: alerts and silences at the same time. Raises SourceError when the alerts fail."""
+        asking = asyncio.create_task(self._silences())
+        try:
+            alerts = await self._ask(ALERTS, list[_Alert])
+            silences, failed = await asking
+        finally:
+            asking.cancel()
+        return AlertsSnapshot(self._clock.now().timestamp(), _alerts(alerts), silences, failed)
 
-    async def _ask(self) -> list[_Alert]:
+    async def _silences(self) -> tuple[dict[str, Silence], str]:
+        """The active silences by id, or none and why they cannot be read."""
+        try:
+            return _active(await self._ask(SILENCES, list[_Silence])), ""
+        except SourceError as error:
+            return {}, error.reason
+
+    async def _ask(self, path: str, kind: type[T]) -> T:
         assert self._session is not None
         try:
             async with self._session.get(
-                self._settings.url.rstrip("/") + PATH,
+                self._settings.url.rstrip("/") + path,
                 allow_redirects=False,
                 proxy=environment_proxy(self._settings.url),
             ) as response:
@@ -103,12 +134,22 @@ class AlertmanagerSource:
         if response.status != 200:
             raise _refused(response.status, content, response.headers.get("location", ""))
         try:
-            return msgspec.json.decode(content, type=list[_Alert])
+            return msgspec.json.decode(content, type=kind)
         except (msgspec.DecodeError, msgspec.ValidationError):
             raise SourceError(
-                f"the answer to {PATH} is not what Alertmanager's API v2 gives",
+                f"the answer to {path} is not what Alertmanager's API v2 gives",
                 "check the url in [alertmanager]: a path prefix may be missing, or a login page answers",
             ) from None
+
+
+def _judge(snapshot: AlertsSnapshot) -> tuple[Health, str, str]:
+    if not snapshot.silences_failed:
+        return healthy(snapshot)
+    return (
+        Health.LIMITED,
+        f"the silences cannot be read: {snapshot.silences_failed}",
+        f"let the console read {SILENCES}",
+    )
 
 
 def _refused(status: int, content: bytes, location: str) -> SourceError:
@@ -165,3 +206,18 @@ def _summary(annotations: dict[str, str]) -> str:
         if annotations.get(key, "").strip():
             return _text(annotations[key])
     return ""
+
+
+def _active(found: list[_Silence]) -> dict[str, Silence]:
+    silences = (
+        Silence(
+            id=clean(item.id, 64),
+            created_by=_text(item.created_by, 80),
+            comment=_text(item.comment),
+            starts_at=item.starts_at.timestamp(),
+            ends_at=item.ends_at.timestamp(),
+        )
+        for item in found
+        if item.status.state == "active"
+    )
+    return {silence.id: silence for silence in silences}

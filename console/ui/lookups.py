@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from console.model.kube import Event, KubeSnapshot, Pod, Workload
 from console.model.logs import LogRequest
+from console.model.metrics import Alert
 from console.model.signals import Signal, Suggestion
 from console.ui import mitigate
 from console.ui.cells import Spans
 from console.ui.commands import command, perform
+from console.ui.panes.alerts import AlertsPane
 from console.ui.panes.pods import PodsPane
 from console.ui.panes.suggestions import SuggestionsPane, suggestion_lines
 from console.ui.screens.form import Form, declare_form, note_form
@@ -67,8 +69,21 @@ def _open(screen: MainScreen) -> None:
         _describe(screen)
     elif isinstance(screen.pane, SuggestionsPane) and screen.pane.table.record is not None:
         screen.open_with(_suggestion(screen, screen.pane))
+    elif isinstance(screen.pane, AlertsPane) and isinstance(screen.pane.table.record, Alert):
+        _alert(screen, screen.pane, screen.pane.table.record)
     else:
         screen.say("There is nothing to open here.")
+
+
+def _alert(screen: MainScreen, pane: AlertsPane, alert: Alert) -> None:
+    """An alert as it is, also after it changed: who silenced it may be what is waited for."""
+    key = pane.table.cursor
+
+    def lines(width: int) -> list[Spans]:
+        now = pane.lookup(key) if key is not None else None
+        return pane.lines(now if isinstance(now, Alert) else alert, width)
+
+    screen.app.push_screen(PageScreen(screen.engine, f"ALERT  {alert.name}", lines))
 
 
 async def _suggestion(screen: MainScreen, pane: SuggestionsPane) -> None:

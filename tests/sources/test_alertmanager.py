@@ -46,14 +46,16 @@ def silence(**matcher: Any) -> dict[str, Any]:
         "matchers": [{"isRegex": False, **matcher}],
         "startsAt": stamp(0),
         "endsAt": stamp(60),
-        "createdBy": "someone",
-        "comment": "deploying",
+        "createdBy": "some\x1b[2Jone",
+        "comment": "\x1b[31mdeploying\x1b[0m with password=hunter22hunter\u202e",
     }
 
 
 @pytest.mark.services
 def test_alerts_are_told_apart_by_their_state(monitoring: Monitoring) -> None:
     made = monitoring.post("/api/v2/silences", silence(name="quiet", value="yes"))
+    later = silence(name="alertname", value="x.*") | {"startsAt": stamp(30)}
+    monitoring.post("/api/v2/silences", later)
     alerts = [
         alert("LatencyHigh", "\x1b[31mslow\x1b[0m password=hunter22hunter", severity="warning"),
         alert("ApiDown", "gone", severity="critical", inhibits="yes"),
@@ -74,6 +76,58 @@ def test_alerts_are_told_apart_by_their_state(monitoring: Monitoring) -> None:
     assert by_name["LatencyHigh"].summary == "slow password=REDACTED"
     assert dict(by_name["ApiDown"].labels)["severity"] == "critical"
     assert abs(by_name["ApiDown"].starts_at - found.at) < 60
+    (kept,) = found.silences.values()
+    assert found.silencing(by_name["Silenced"]) == (kept,), "a silence that has not begun silences nothing"
+    assert (kept.created_by, kept.comment) == ("someone", "deploying with password=REDACTED")
+    assert kept.ends_at == pytest.approx(found.at + 3600, abs=60)
+    assert found.silencing(by_name["ApiDown"]) == ()
+
+
+def served(alerts: bytes, silences: Answerer) -> Answerer:
+    return lambda handler: (silences if "silences" in handler.path else reply(200, alerts))(handler)
+
+
+SILENCED = b"""[{"fingerprint": "f", "labels": {"alertname": "Down"}, "startsAt": "2026-01-01T00:00:00Z",
+"status": {"state": "suppressed", "silencedBy": ["early", "gone", "late"]}}]"""
+
+
+def test_of_several_silences_the_one_that_ends_last_counts() -> None:
+    def entry(name: str, state: str, hour: int) -> str:
+        return (
+            f'{{"id": "{name}", "status": {{"state": "{state}"}}, "matchers": [],'
+            f' "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2026-02-01T{hour:02}:00:00.123456789Z"}}'
+        )
+
+    entries = [entry("early", "active", 1), entry("late", "active", 9), entry("gone", "expired", 23)]
+    body = f"[{','.join(entries)}]".encode()
+    with scripted(served(SILENCED, reply(200, body))) as (url, _):
+        found = poll_once(url).snapshots[0]
+    assert [item.id for item in found.silencing(found.alerts[0])] == ["late", "early"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (reply(403), "the silences cannot be read: Alertmanager refuses with status 403"),
+        (reply(500), "the silences cannot be read: Alertmanager answers with status 500"),
+        (reply(200, b'[{"id": 1}]'), "the answer to /api/v2/silences is not what"),
+    ],
+)
+def test_silences_that_fail_take_no_alert_away(answer: Answerer, reason: str) -> None:
+    with scripted(served(SILENCED, answer)) as (url, _):
+        kept = poll_once(url)
+    assert [item.name for item in kept.snapshots[0].alerts] == ["Down"]
+    assert kept.statuses[-1].health is Health.LIMITED and reason in kept.statuses[-1].reason
+
+
+def test_silences_that_hang_take_no_alert_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.sources.alertmanager.TIMEOUT", 0.3)
+    stall = Stall()
+    with scripted(served(SILENCED, stall)) as (url, _):
+        kept = poll_once(url)
+        stall.release()
+    assert [item.name for item in kept.snapshots[0].alerts] == ["Down"]
+    assert "no answer within 0.3 s" in kept.snapshots[0].silences_failed
 
 
 @pytest.mark.parametrize(
@@ -109,7 +163,10 @@ def test_it_only_reads_and_shows_no_credential() -> None:
     with scripted(reply(200, b"[]")) as (url, requests):
         secret = url.replace("://", "://reader:hunter22@") + "/am/"
         kept = poll_once(secret, headers={"X-Token": SecretStr("s3cr3t")})
-    assert {(request.method, request.path) for request in requests} == {("GET", "/am/api/v2/alerts")}
+    assert sorted((request.method, request.path) for request in requests) == [
+        ("GET", "/am/api/v2/alerts"),
+        ("GET", "/am/api/v2/silences"),
+    ]
     assert {request.headers["X-Token"] for request in requests} == {"s3cr3t"}
     shown = repr(kept.statuses) + repr(kept.snapshots)
     assert not any(word in shown for word in ("hunter22", "s3cr3t", "reader"))

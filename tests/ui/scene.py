@@ -15,7 +15,7 @@ from console.model.kube import (
     Revision,
     Workload,
 )
-from console.model.metrics import Alert, AlertsSnapshot, PrometheusSnapshot, ServiceMetrics
+from console.model.metrics import Alert, AlertsSnapshot, PrometheusSnapshot, ServiceMetrics, Silence
 from console.model.plan import Target
 from console.model.postgres import Backend, PostgresSnapshot, Replica, Statement
 from console.model.reading import Point, Reading, State
@@ -348,6 +348,7 @@ def alerts() -> AlertsSnapshot:
             Alert("f2", "ConnectionsHigh", "active", "warning", "91 of 97 slots used", NOW - 900),
             Alert("f3", "DiskFilling", "suppressed", "warning", "node-1 at 85 %", NOW - 86000, (), ("s1",)),
         ),
+        {"s1": Silence("s1", "ana", "disk is moved tonight", NOW - 3600, NOW + 5520)},
     )
 
 

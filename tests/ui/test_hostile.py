@@ -6,7 +6,7 @@ import re
 
 from console.model.kube import Event
 from console.model.logs import LogLine
-from console.model.metrics import Alert, AlertsSnapshot
+from console.model.metrics import Alert, AlertsSnapshot, Silence
 from console.model.source import Health
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
@@ -40,13 +40,14 @@ def hostile_engine() -> FakeEngine:
         for n, text in numbered
         for k in range(2)
     ]
-    events = {
-        f"e{n}": Event(f"e{n}", "shop", f"Pod/{text}", text, text, 2, NOW - n)
-        for n, text in numbered
-    }
+    events = {f"e{n}": Event(f"e{n}", "shop", f"Pod/{text}", text, text, 2, NOW - n) for n, text in numbered}
     engine.board.publish("kubernetes:prod", snapshot(bad, pods, context=NASTY[2], events=events))
     alerts = tuple(Alert(f"f{n}", text, "active", text, text, NOW - n) for n, text in numbered)
-    engine.board.publish("alertmanager", AlertsSnapshot(NOW, alerts))
+    quiet = tuple(
+        Alert(f"q{n}", text, "suppressed", text, text, NOW - n, (), (f"s{n}",)) for n, text in numbered
+    )
+    silences = {f"s{n}": Silence(f"s{n}", text, text, NOW, NOW + n) for n, text in numbered}
+    engine.board.publish("alertmanager", AlertsSnapshot(NOW, alerts + quiet, silences))
     sessions = tuple(backend(n, query=text, application=text, user=text) for n, text in numbered)
     engine.board.publish("postgres:main", postgres(backends=sessions, notes=NASTY))
     for _, text in numbered:

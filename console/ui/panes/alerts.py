@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from console.model.http import HttpCheck, HttpSnapshot
-from console.model.metrics import Alert, AlertsSnapshot
+from console.model.metrics import Alert, AlertsSnapshot, Silence
 from console.model.plan import Target
 from console.model.symptoms.words import plural
 from console.ui.cells import Span, Spans
-from console.ui.format import age, seconds
+from console.ui.format import age, clock_text, seconds
 from console.ui.panes.base import Pane, Selection, matches
+from console.ui.widgets.page import labelled
 from console.ui.widgets.table import Column
 
 _LOUD = ("critical", "page", "error", "high")
 _EXPIRY = 14 * 86400
 """Seconds before a certificate ends from which it is worth a word."""
+_SOON = 900
+"""Seconds before a silence ends from which it is worth a word: the alert will be loud again."""
 
 
 class AlertsPane(Pane):
@@ -36,6 +40,8 @@ class AlertsPane(Pane):
 
     def __init__(self, engine: Any) -> None:
         self._rows: dict[str, Alert | HttpCheck] = {}
+        self._silences: dict[str, tuple[Silence, ...]] = {}
+        self._unread = ""
         super().__init__(engine)
 
     def columns(self) -> Sequence[Column]:
@@ -56,7 +62,12 @@ class AlertsPane(Pane):
     def read(self) -> None:
         """Firing alerts and failing checks first, then what is silenced, then what is well."""
         rows: list[tuple[tuple[Any, ...], str, Alert | HttpCheck]] = []
+        self._silences, self._unread = {}, ""
         for shot in self.engine.board.of_type(AlertsSnapshot).values():
+            self._unread = self._unread or shot.silences_failed
+            self._silences |= {
+                alert.fingerprint: shot.silencing(alert) for alert in shot.alerts if alert.silenced_by
+            }
             for alert in shot.alerts:
                 rank = (0 if alert.state == "active" else 2, alert.severity not in _LOUD, -alert.starts_at)
                 rows.append((rank, f"alert|{alert.fingerprint}", alert))
@@ -64,7 +75,7 @@ class AlertsPane(Pane):
             for check in checks.checks:
                 order = {"down": 0, "reachable": 1}.get(check.state, 3)
                 rows.append(((order, False, 0.0), f"check|{check.name}", check))
-        rows = [row for row in rows if not self.filter or matches(_text(row[2]), self.filter)]
+        rows = [row for row in rows if not self.filter or matches(self._text(row[2]), self.filter)]
         rows.sort(key=lambda row: (row[0], row[1]))
         self._rows = {key: row for _, key, row in rows}
         self.table.set_keys(list(self._rows))
@@ -94,7 +105,7 @@ class AlertsPane(Pane):
         if row.state == "active":
             return (("firing", "bad" if row.severity in _LOUD else "warn"),)
         if row.silenced_by:
-            return (("silenced", "dim"),)
+            return (("silenced", "warn" if self._ends_soon(row) else "dim"),)
         return (("inhibited" if row.inhibited_by else row.state, "dim"),)
 
     def _severity_cell(self, row: Alert | HttpCheck) -> Spans:
@@ -107,7 +118,7 @@ class AlertsPane(Pane):
 
     def _what_cell(self, row: Alert | HttpCheck) -> Spans:
         if isinstance(row, Alert):
-            return ((row.summary, "dim"),)
+            return (*self._silence_spans(row), (row.summary, "dim"))
         parts: list[Span] = []
         if row.status is not None:
             parts.append((f"{row.status} ", "dim"))
@@ -116,6 +127,55 @@ class AlertsPane(Pane):
             left = row.expires - self.now
             parts.append((f" certificate {'ended' if left < 0 else f'ends in {age(left)}'}", "warn"))
         return tuple(parts)
+
+    # Silences
+
+    def _ends_soon(self, alert: Alert) -> bool:
+        silences = self._silences.get(alert.fingerprint, ())
+        return bool(silences) and silences[0].ends_at - self.now < _SOON
+
+    def _silence_spans(self, alert: Alert) -> Spans:
+        """Who silenced an alert, until when and why; nothing where nobody did."""
+        if not alert.silenced_by:
+            return ()
+        silences = self._silences.get(alert.fingerprint, ())
+        if not silences:
+            return ((f"{self._unknown()}  ", "warn"),)
+        first, *others = silences
+        until = f"until {_time(first.ends_at, self.now)}, {_left(first.ends_at - self.now)}"
+        more = f" and {plural(len(others), 'other silence')}" if others else ""
+        return (
+            (f"by {first.created_by or 'nobody named'} ", "text"),
+            (until, "warn" if self._ends_soon(alert) else "text"),
+            (f"{more}: {first.comment or 'no comment'}  ", "text"),
+        )
+
+    def _unknown(self) -> str:
+        return f"by whom cannot be read: {self._unread}" if self._unread else "by whom is not known"
+
+    def lines(self, alert: Alert, width: int) -> list[Spans]:
+        """An alert in full, for a page: what it says, its silences, its labels."""
+        state = "firing" if alert.state == "active" else self._state_cell(alert)[0][0]
+        lines = labelled("State", f"{state}  {alert.severity}", width, role="strong")
+        lines += labelled(
+            "Since", f"{_time(alert.starts_at, self.now)}, {age(self.now - alert.starts_at)}", width
+        )
+        lines += labelled("What", alert.summary or "no summary", width)
+        silences = self._silences.get(alert.fingerprint, ())
+        if alert.silenced_by and not silences:
+            lines += [(), *labelled("Silenced", self._unknown(), width, role="warn")]
+        for silence in silences:
+            until = f"{_time(silence.ends_at, self.now)}, {_left(silence.ends_at - self.now)}"
+            soon = self._ends_soon(alert) and silence is silences[0]
+            lines += [(), *labelled("Silenced by", silence.created_by or "nobody named", width)]
+            lines += labelled("Until", until, width, role="warn" if soon else "text")
+            lines += labelled("From", _time(silence.starts_at, self.now), width)
+            lines += labelled("Comment", silence.comment or "none", width)
+        if alert.labels:
+            lines.append(())
+        for number, (name, value) in enumerate(alert.labels):
+            lines += labelled("" if number else "Labels", f"{name}={value}", width, role="dim")
+        return lines
 
     # What the screen asks
 
@@ -130,6 +190,8 @@ class AlertsPane(Pane):
             spans.append((f"{plural(down, 'check')} down  ", "bad"))
         if quiet := sum(alert.state != "active" for alert in alerts):
             spans.append((f"{quiet} silenced  ", "dim"))
+        if ending := [self._silences[a.fingerprint][0].ends_at for a in alerts if self._ends_soon(a)]:
+            spans.append((f"a silence {_left(min(ending) - self.now)}  ", "warn"))
         return tuple(spans)
 
     def selections(self) -> tuple[Selection, ...]:
@@ -141,11 +203,14 @@ class AlertsPane(Pane):
         return (Selection("alertmanager", target, f"alert/{row.name}"),)
 
     def detail(self) -> Spans:
-        """The summary and the labels, or the check's address."""
+        """The silence, the summary and the labels, or the check's address."""
         row = self.table.record
         if isinstance(row, Alert):
             labels = "  ".join(f"{name}={value}" for name, value in row.labels)
-            return ((f"{row.name}  {row.summary}  ", "text"), (labels, "dim"))
+            said: Spans = ((f"{row.summary}  ", "text"), (labels, "dim"))
+            if row.silenced_by:
+                return ((f"{row.name}  silenced ", "text"), *self._silence_spans(row), *said)
+            return ((f"{row.name}  ", "text"), *said)
         if isinstance(row, HttpCheck):
             return ((f"{row.name}  {row.url}  {row.reason}", "text"),)
         return ()
@@ -154,9 +219,25 @@ class AlertsPane(Pane):
         """Quiet, and known to be."""
         return [(("No alert is firing.", "dim"),)] if self.engine.board.of_type(AlertsSnapshot) else ()
 
+    def _text(self, row: Alert | HttpCheck) -> str:
+        if isinstance(row, HttpCheck):
+            return f"{row.name} {row.state} {row.reason} {row.url}"
+        labels = " ".join(f"{name}={value}" for name, value in row.labels)
+        silences = " ".join(
+            f"{one.created_by} {one.comment}" for one in self._silences.get(row.fingerprint, ())
+        )
+        return f"{row.name} {row.severity} {row.summary} {labels} {silences}"
 
-def _text(row: Alert | HttpCheck) -> str:
-    if isinstance(row, HttpCheck):
-        return f"{row.name} {row.state} {row.reason} {row.url}"
-    labels = " ".join(f"{name}={value}" for name, value in row.labels)
-    return f"{row.name} {row.severity} {row.summary} {labels}"
+
+def _time(at: float, now: float) -> str:
+    """Unix seconds as the time in UTC, with the date where it is a day or more away."""
+    if abs(at - now) < 86400:
+        return f"{clock_text(at)[:5]}Z"
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _left(seconds: float) -> str:
+    """How long a silence still lasts."""
+    if seconds <= 0:
+        return "ended"
+    return f"ends in {age(seconds)}" if seconds < _SOON else f"{age(seconds)} left"
