@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -308,7 +309,22 @@ def test_the_target_is_frozen_when_the_key_is_pressed() -> None:
     drive(engine, script)
 
 
-def test_a_row_that_has_just_come_under_the_cursor_is_not_acted_on() -> None:
+async def wait_two_seconds(ui: Ui) -> None:
+    await ui.wait(2)
+
+
+async def move_to_it(ui: Ui) -> None:
+    await ui.press("down", "up")
+
+
+async def filter_for_it(ui: Ui) -> None:
+    await ui.press("slash", *"aaa", "enter")
+
+
+@pytest.mark.parametrize("choose", [wait_two_seconds, move_to_it, filter_for_it])
+def test_a_row_that_has_just_come_under_the_cursor_is_not_acted_on(
+    choose: Callable[[Ui], Awaitable[None]],
+) -> None:
     mitigator = FakeMitigator()
     engine = engine_with(mitigator)
 
@@ -323,7 +339,7 @@ def test_a_row_that_has_just_come_under_the_cursor_is_not_acted_on() -> None:
         await ui.press("r")
         assert ui.at_home and not mitigator.calls
         assert "The first row has just become deployment/aaa. Press the key again." in ui.text()
-        await ui.wait(2)
+        await choose(ui)
         await ui.press("r")
         await ui.settle()
         assert ui.on(ConfirmScreen) and mitigator.named("plan")[0][2].name == "aaa"

@@ -179,7 +179,7 @@ class Pane(Vertical):
     @property
     def unsteady(self) -> bool:
         """Whether the row under the cursor has just become another, so that a key may mean the old one."""
-        return self.engine.clock.monotonic() - self._jumped_at < UNSTEADY
+        return self.table.jumped and self.engine.clock.monotonic() - self._jumped_at < UNSTEADY
 
     def signature(self) -> tuple[tuple[str, int], ...]:
         """Changes whenever there is something to read."""

@@ -65,6 +65,8 @@ class Table(LineWidget, can_focus=True):
         self._chosen = False
         self.jumps = 0
         """How often the cursor, which nobody had put there, went to another object."""
+        self.jumped = False
+        """Whether it did so since a person last chose a row."""
         self._greyed = False
         self.old: Callable[[str], bool] = lambda _key: False
         """Whether a row shows what was last known, while the others show what is."""
@@ -128,7 +130,9 @@ class Table(LineWidget, can_focus=True):
         self._at = max(0, min(self._at, len(keys) - 1))
         if not self._chosen and self._cursor is not None and keys:
             # Nobody chose this row: the cursor waits on the first one, where the sickest is.
-            self.jumps += self._cursor != keys[0]
+            if self._cursor != keys[0]:
+                self.jumps += 1
+                self.jumped = True
             self._cursor, self._at = keys[0], 0
         self._clamp()
         if self.has_focus:
@@ -179,6 +183,7 @@ class Table(LineWidget, can_focus=True):
         found = None if key is None else self._find(key)
         self._cursor = key if found is not None else None
         self._chosen = chosen and found is not None
+        self.jumped = self.jumped and not chosen
         if found is not None:
             self._at = found
         self._clamp()
@@ -194,7 +199,8 @@ class Table(LineWidget, can_focus=True):
         """Put the cursor on the first row, unless its row is still there: what is hidden is not acted on."""
         if self._cursor is None or self._find(self._cursor) is None:
             self._top = 0
-            self.select(self._keys[0] if self._keys else None)
+            self._cursor = self._keys[0] if self._keys else None
+        self.select(self._cursor)
 
     def settle(self) -> None:
         """A person is at the keys: the cursor stays on its object from now on, wherever that moves."""
