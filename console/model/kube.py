@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, ValuesView
 
 import msgspec
 
+from console.model.budgets import Budget
 from console.model.plan import Change
 from console.model.quantity import format_cores, format_size
 
@@ -110,7 +111,8 @@ class Workload(msgspec.Struct, frozen=True, gc=False):
     ``pods`` counts what exists, ``sick_pods`` those that need attention; ``managed_by`` names the GitOps
     owner ("Argo CD app shop"), ``hpa`` the autoscaler that would undo a scale. A pod without a controller
     is a row of kind Pod; pods of a controller that cannot be seen make a row without resource_version.
-    For a Job, ``ready`` counts completions, and ``finished`` is when it ended.
+    For a Job, ``ready`` counts completions, and ``finished`` is when it ended. ``labels`` are those that its
+    pods get.
     """
 
     uid: str
@@ -145,6 +147,7 @@ class Workload(msgspec.Struct, frozen=True, gc=False):
     cpu_limit: float | None = None
     memory_limit: int | None = None
     finished: float | None = None
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -258,6 +261,7 @@ class KubeSnapshot(msgspec.Struct, frozen=True):
     denied: Mapping[str, str]
     synced: frozenset[str]
     metrics: bool = False
+    budgets: Mapping[str, Budget] = {}
 
 
 def differences(before: Revision, after: Revision) -> tuple[Change, ...]:

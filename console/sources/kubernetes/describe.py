@@ -10,7 +10,9 @@ import msgspec
 from console.model.logs import Description
 from console.model.redact import redact, redact_value
 from console.model.text import clean
+from console.sources.kubernetes import disruption
 from console.sources.kubernetes.connection import PATIENCE, Connection
+from console.sources.kubernetes.disruption import Known
 from console.sources.kubernetes.errors import KubeError, garbled
 from console.sources.kubernetes.kinds import path
 
@@ -28,17 +30,25 @@ _ROOTS = {
 _LINE = 500
 
 
-async def describe(connection: Connection, kind: str, namespace: str, name: str) -> Description:
+async def describe(connection: Connection, kind: str, namespace: str, name: str, known: Known) -> Description:
     """Everything known of an object, with its events; ``kind`` is Pod, Deployment and so on, in any case.
 
+    ``known`` are the disruption budgets that are watched; they are not asked for.
     Secrets are masked and all text is cleaned. Raises KubeError.
     """
     root, resource = _ROOTS.get(kind.lower(), ("", ""))
     if not root:
         raise KubeError(f"a {kind} cannot be described", "choose a pod or a workload")
-    obj = await _object(connection, path(root, resource, namespace, name))
+    whole = await _object(connection, path(root, resource, namespace, name))
+    budgets = (disruption.pod_lines if resource == "pods" else disruption.workload_lines)(whole, known)
+    obj = _masked(whole)
     events = await _events(connection, namespace, _of(obj, "metadata").get("uid", ""))
-    sections = [_overview(obj), *(_pod(obj) if resource == "pods" else _workload(obj)), events]
+    sections = [
+        _overview(obj),
+        (disruption.TITLE, budgets),
+        *(_pod(obj) if resource == "pods" else _workload(obj)),
+        events,
+    ]
     return Description(
         clean(f"{kind} {namespace}/{name}"),
         tuple((title, tuple(clean(line, _LINE) for line in lines)) for title, lines in sections if lines),
@@ -48,10 +58,13 @@ async def describe(connection: Connection, kind: str, namespace: str, name: str)
 async def _object(connection: Connection, where: str) -> Obj:
     body = await connection.get(where, patience=PATIENCE)
     try:
-        found = msgspec.json.decode(body, type=dict[str, Any])
+        return msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.MsgspecError as error:
         raise garbled(where, error) from None
-    masked = redact_value(found)
+
+
+def _masked(obj: Obj) -> Obj:
+    masked = redact_value(obj)
     assert isinstance(masked, dict)
     return masked
 

@@ -15,6 +15,7 @@ from console.model.clock import Clock
 from console.model.source import Health
 from console.sources.base import Publisher, Reporter, SourceError, backoff
 from console.sources.kubernetes.connection import Connection
+from console.sources.kubernetes.disruption import Known
 from console.sources.kubernetes.errors import KubeError
 from console.sources.kubernetes.kinds import KINDS, PODS, Kind, path
 from console.sources.kubernetes.metrics import MetricsPoll
@@ -102,6 +103,14 @@ class Following:
             tasks.create_task(self._read_version())
             tasks.create_task(self._pulse.run())
             tasks.create_task(self._measure(metrics, pods))
+
+    def budgets(self) -> Known:
+        """The disruption budgets that are watched, and why some may be missing."""
+        kind, store = "poddisruptionbudgets", self._store
+        errors = (one.error for one in self._watchers if one.kind.name == kind and not one.absent)
+        error = next((one for one in errors if one is not None), None)
+        unread = "" if kind in store.synced else "not read yet"
+        return Known(store.budgets, unread if error is None else f"cannot be read: {error.reason}")
 
     def _renew(self) -> None:
         for watcher in self._watchers:

@@ -77,6 +77,7 @@ KINDS: tuple[Kind[Any], ...] = (
     ),
     Kind("nodes", ("/api/v1",), shapes.Node, namespaced=False),
     Kind("horizontalpodautoscalers", ("/apis/autoscaling/v2", "/apis/autoscaling/v1"), shapes.Hpa),
+    Kind("poddisruptionbudgets", ("/apis/policy/v1",), shapes.Pdb),
     Kind("events", ("/api/v1",), shapes.Event, params={"fieldSelector": "type=Warning"}),
 )
 """Everything that is watched. The first pods are asked for before anything else."""

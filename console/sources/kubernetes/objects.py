@@ -1,12 +1,13 @@
-"""Nodes, autoscalers and events from the wire to the records of the model."""
+"""Nodes, autoscalers, disruption budgets and events from the wire to the records of the model."""
 
 from __future__ import annotations
 
+from console.model.budgets import Budget, LabelSelector
 from console.model.kube import Event, Hpa, Node
 from console.model.quantity import cores, size
 from console.model.redact import redact
 from console.sources.kubernetes import wire_objects as shapes
-from console.sources.kubernetes.text import created, seconds, text, word
+from console.sources.kubernetes.text import created, pairs, seconds, text, word
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
@@ -48,6 +49,32 @@ def project_hpa(raw: shapes.Hpa) -> Hpa:
         minimum=1 if spec.min_replicas is None else spec.min_replicas,
         maximum=spec.max_replicas,
     )
+
+
+def project_budget(raw: shapes.Pdb) -> Budget:
+    """A disruption budget with the numbers of its controller."""
+    spec, status = raw.spec or shapes.PdbSpec(), raw.status or shapes.PdbStatus()
+    failed = (one for one in status.conditions or () if one.reason == "SyncFailed" and one.status != "True")
+    return Budget(
+        uid=raw.metadata.uid,
+        namespace=word(raw.metadata.namespace),
+        name=text(raw.metadata.name),
+        selector=None if spec.selector is None else _selector(spec.selector),
+        allowed=status.disruptions_allowed,
+        healthy=status.current_healthy,
+        needed=status.desired_healthy,
+        current=status.observed_generation >= raw.metadata.generation,
+        unready_may_go=spec.unhealthy_pod_eviction_policy == "AlwaysAllow",
+        trouble=next((text(redact(one.message or ""), 200) or "SyncFailed" for one in failed), ""),
+    )
+
+
+def _selector(raw: shapes.Selector) -> LabelSelector:
+    requirements = (
+        (word(one.key), word(one.operator), tuple(word(value) for value in one.values or ()))
+        for one in raw.match_expressions or ()
+    )
+    return LabelSelector(pairs(raw.match_labels), tuple(requirements))
 
 
 def project_event(raw: shapes.Event) -> Event:

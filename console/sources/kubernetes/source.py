@@ -13,6 +13,7 @@ from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogLine, LogRequest
 from console.sources.base import Publisher, Reporter, SourceError, backoff
 from console.sources.kubernetes.connection import Connection, open_connection
+from console.sources.kubernetes.disruption import Known
 from console.sources.kubernetes.follow import Following
 from console.sources.kubernetes.watch import Pace
 
@@ -31,6 +32,7 @@ class KubernetesSource:
     ) -> None:
         self.name = name
         self._connection: Connection | None = None
+        self._following: Following | None = None
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -41,10 +43,10 @@ class KubernetesSource:
         reporter = Reporter(self.name, self._settings.context or "", publisher, self._clock)
         await self.close()
         self._connection = connection = await self._open(reporter)
-        following = Following(
+        self._following = Following(
             self.name, connection, self._settings.namespaces, publisher, self._clock, self._rng, self._pace
         )
-        await following.run()
+        await self._following.run()
 
     async def close(self) -> None:
         """Close the sockets."""
@@ -56,7 +58,9 @@ class KubernetesSource:
         """Everything known of an object, with its events. Raises SourceError."""
         from console.sources.kubernetes.describe import describe
 
-        return await describe(self._connected(), kind, namespace, name)
+        connection = self._connected()
+        known = self._following.budgets() if self._following is not None else Known()
+        return await describe(connection, kind, namespace, name, known)
 
     async def revisions(self, workload: Workload) -> tuple[Revision, ...]:
         """The revisions that the server keeps of a workload, newest first. Raises SourceError."""

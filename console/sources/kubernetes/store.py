@@ -6,17 +6,18 @@ object; ``snapshot`` copies only the tables that changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
+from console.model.budgets import Budget
 from console.model.kube import Event, KubeSnapshot, Pod, Pods, Revision, WorkloadKey
 from console.model.table import TableBuilder
 from console.sources.kubernetes import wire
 from console.sources.kubernetes import wire_objects as shapes
 from console.sources.kubernetes.kinds import CONTROLLERS
-from console.sources.kubernetes.objects import project_event, project_hpa, project_node
+from console.sources.kubernetes.objects import project_budget, project_event, project_hpa, project_node
 from console.sources.kubernetes.pods import project_pod
 from console.sources.kubernetes.rows import Rows
 from console.sources.kubernetes.sickness import judge_pod
@@ -45,6 +46,7 @@ class Store:
         self._plain: dict[str, TableBuilder[str, Any]] = {
             "nodes": TableBuilder(),
             "horizontalpodautoscalers": TableBuilder(),
+            "poddisruptionbudgets": TableBuilder(),
             "events": TableBuilder(),
         }
         self._versions: dict[str, dict[str, tuple[str, str]]] = {}
@@ -62,6 +64,9 @@ class Store:
             "replicasets": self._put_replicaset,
             "nodes": lambda raw: self._put_plain("nodes", raw.metadata.uid, project_node(raw)),
             "horizontalpodautoscalers": self._put_hpa,
+            "poddisruptionbudgets": lambda raw: self._put_plain(
+                "poddisruptionbudgets", raw.metadata.uid, project_budget(raw)
+            ),
             "events": self._put_event,
         }
 
@@ -278,7 +283,13 @@ class Store:
             denied=dict(self.denied),
             synced=frozenset(self.synced),
             metrics=self.metrics,
+            budgets=self._plain["poddisruptionbudgets"].freeze(),
         )
+
+    @property
+    def budgets(self) -> Mapping[str, Budget]:
+        """The disruption budgets by uid, as they are now."""
+        return self._plain["poddisruptionbudgets"]
 
 
 def _guess(replicaset: str, metadata: wire.Metadata) -> str:

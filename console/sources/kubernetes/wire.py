@@ -119,8 +119,9 @@ class TemplateSpec(Wire):
 
 
 class TemplateMetadata(Wire):
-    """Annotations of a pod template."""
+    """Labels and annotations of a pod template."""
 
+    labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
 
 

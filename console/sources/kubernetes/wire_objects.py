@@ -1,4 +1,4 @@
-"""Shapes of workloads, nodes, autoscalers and events on the wire; see ``wire``."""
+"""Shapes of workloads, nodes, autoscalers, budgets and events on the wire; see ``wire``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ import msgspec
 from console.sources.kubernetes.wire import Condition, Metadata, Quantities, Template, Wire
 
 
+class Requirement(Wire):
+    """One expression of a label selector."""
+
+    key: str = ""
+    operator: str = ""
+    values: list[str] | None = None
+
+
 class Selector(Wire):
-    """A label selector; expressions are not read."""
+    """A label selector."""
 
     match_labels: dict[str, str] | None = None
+    match_expressions: list[Requirement] | None = None
 
 
 class WorkloadSpec(Wire):
@@ -104,6 +113,31 @@ class Hpa(Wire):
 
     metadata: Metadata = msgspec.field(default_factory=Metadata)
     spec: HpaSpec | None = None
+
+
+class PdbSpec(Wire):
+    """The spec of a disruption budget."""
+
+    selector: Selector | None = None
+    unhealthy_pod_eviction_policy: str | None = None
+
+
+class PdbStatus(Wire):
+    """The status of a disruption budget."""
+
+    observed_generation: int = 0
+    disruptions_allowed: int = 0
+    current_healthy: int = 0
+    desired_healthy: int = 0
+    conditions: list[Condition] | None = None
+
+
+class Pdb(Wire):
+    """policy/v1 PodDisruptionBudget."""
+
+    metadata: Metadata = msgspec.field(default_factory=Metadata)
+    spec: PdbSpec | None = None
+    status: PdbStatus | None = None
 
 
 class ObjectReference(Wire):

@@ -8,7 +8,7 @@ from console.model.redact import MASK, redact
 from console.model.secret_names import is_secret_name
 from console.sources.kubernetes import wire
 from console.sources.kubernetes import wire_objects as shapes
-from console.sources.kubernetes.text import controller, created, pairs, seconds, text, word
+from console.sources.kubernetes.text import Pairs, controller, created, pairs, seconds, text, word
 
 REVISION = "deployment.kubernetes.io/revision"
 CHANGE_CAUSE = "kubernetes.io/change-cause"
@@ -41,9 +41,15 @@ def project_workload(kind: str, raw: shapes.Workload) -> Workload:
         progressing=progressing,
         message=message,
         selector=pairs(spec.selector.match_labels if spec.selector else None),
+        labels=_labels(spec.template),
         managed_by=gitops_owner(metadata),
         finished=finished,
     )
+
+
+def _labels(template: wire.Template | None) -> Pairs:
+    """The labels that a workload gives its pods."""
+    return pairs(template.metadata.labels) if template is not None and template.metadata is not None else ()
 
 
 def _counts(kind: str, spec: shapes.WorkloadSpec, status: shapes.WorkloadStatus) -> tuple[int, int, int]:

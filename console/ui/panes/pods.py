@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
+from console.model.budgets import covering, refusal
 from console.model.kube import KubeSnapshot, Pod, Workload
 from console.model.plan import Target
 from console.model.source import Health
@@ -237,7 +238,20 @@ class PodsPane(Pane):
             ]
         else:
             return ()
-        return (("  ".join(part for part in parts if part), "text"),)
+        said = "  ".join(part for part in parts if part)
+        held = self._held(row) if isinstance(row, Workload) else ""
+        return (
+            ((said, "text"), (f"  no ready pod can be evicted: {held}", "warn"))
+            if held
+            else ((said, "text"),)
+        )
+
+    def _held(self, row: Workload) -> str:
+        """Why no ready pod of a workload may be evicted, or ""."""
+        snapshot = self._snapshots.get((self.table.cursor or "").partition("|")[0])
+        if snapshot is None or not row.pods or not row.labels:
+            return ""
+        return refusal(covering(snapshot.budgets.values(), row.namespace, dict(row.labels)), ready=True)
 
     def toggle(self, uid: str) -> None:
         """Open or close a workload."""

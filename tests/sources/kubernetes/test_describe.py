@@ -8,6 +8,7 @@ from aiohttp import web
 
 from console.model.logs import Description
 from console.sources.kubernetes.describe import describe
+from console.sources.kubernetes.disruption import Known
 from tests.sources.kubernetes.fake import fake_api, status
 from tests.sources.kubernetes.running import connected
 from tests.sources.kubernetes.samples import deployment, stamp
@@ -89,7 +90,7 @@ def test_a_pod_in_all_its_parts(tmp_path: Path) -> None:
                 return None
 
             api.script = script
-            found = lines(await describe(connection, "Pod", "shop", "web-1"))
+            found = lines(await describe(connection, "Pod", "shop", "web-1", Known()))
             assert "Annotations: note=red" in found["Overview"]
             assert "Owner: ReplicaSet/web-abc" in found["Overview"]
             assert "Command: sh -c run" in found["Init container migrate"]
@@ -129,7 +130,7 @@ def test_a_workload_whose_events_may_not_be_read(tmp_path: Path) -> None:
                 return web.json_response(deployment())
 
             api.script = script
-            found = lines(await describe(connection, "Deployment", "shop", "web"))
+            found = lines(await describe(connection, "Deployment", "shop", "web", Known()))
             assert "Replicas: 2" in found["Rollout"]
             assert "Bounds: maxSurge=25%, maxUnavailable=0" in found["Rollout"]
             assert "Image: shop:v1" in found["Container app"]

@@ -17,6 +17,7 @@ from console.model.revisions import preferred_revision
 from console.model.source import Health
 from console.sources.base import SourceError
 from console.sources.kubernetes import KubernetesSource
+from console.sources.kubernetes.disruption import Known
 from console.sources.kubernetes.errors import KubeError
 from tests.sources.kubernetes.running import FAST, Board
 from tests.sources.kubernetes.simulated import make_cluster, served, talking, workload
@@ -267,9 +268,9 @@ def test_what_cannot_be_described_is_a_sentence(tmp_path: Path) -> None:
             from console.sources.kubernetes.describe import describe
 
             with pytest.raises(KubeError, match="cannot be described"):
-                await describe(connection, "Secret", "production", "x")
+                await describe(connection, "Secret", "production", "x", Known())
             with pytest.raises(KubeError, match="not found") as caught:
-                await describe(connection, "Pod", "production", "../../secrets/x")
+                await describe(connection, "Pod", "production", "../../secrets/x", Known())
             assert caught.value.status == 404
             assert (
                 server.requests[-1].path.endswith("/pods/../../secrets/x")
