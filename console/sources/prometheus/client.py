@@ -18,8 +18,6 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
-import requests
-from prometheus_api_client.prometheus_connect import PrometheusConnect
 from urllib3.util.retry import Retry
 
 from console.config import PrometheusSettings
@@ -27,6 +25,7 @@ from console.model.redact import redact
 from console.model.source import Health
 from console.model.text import clean
 from console.sources.base import SourceError
+from console.sources.prometheus.library import PrometheusConnect, requests
 from console.sources.wording import describe_failure, without_userinfo
 
 T = TypeVar("T")
