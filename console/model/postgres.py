@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from console.model.reading import Reading, State
+
 CLIENT = "client backend"
 """The backend_type of an application's session; everything else is the server's own."""
 
@@ -70,33 +72,48 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
 class Replica(msgspec.Struct, frozen=True, gc=False):
     """A standby seen from the primary.
 
-    ``replay_lag`` is bytes between the current WAL and what it has replayed, None where the role may not
-    see that.
+    ``sent_lag``, ``flush_lag`` and ``replay_lag`` are bytes between the current WAL and what was sent to it,
+    is safe on its disk, and is replayed; None where the role may not see that. ``replay_seconds`` is the
+    server's own estimate of the last, None while there is nothing to replay. ``state`` and ``sync_state`` are
+    empty where they may not be seen.
     """
 
     application: str
     client: str
     replay_lag: int | None
+    flush_lag: int | None = None
+    sent_lag: int | None = None
+    replay_seconds: float | None = None
+    state: str = ""
+    sync_state: str = ""
 
 
 class Standby(msgspec.Struct, frozen=True, gc=False):
-    """The server's own replay position, when it is a standby.
+    """The server's own replay position, when it is a standby; what could not be read is None.
 
     ``receiver`` is whether a WAL receiver runs, ``unreplayed`` received minus replayed bytes: 0 of a
-    standby without a receiver says nothing about what it has not received.
+    standby without a receiver says nothing about what it has not received. ``replay_age`` is seconds since
+    the last replayed commit was made, which also rises while the primary is idle. ``paused`` is whether
+    replay was paused, by a person or because a limit is lower than the primary's.
     """
 
-    receiver: bool
+    receiver: bool | None
     unreplayed: int | None
+    replay_age: float | None = None
+    paused: bool | None = None
 
 
 class Slot(msgspec.Struct, frozen=True, gc=False):
-    """A replication slot and the WAL it retains."""
+    """A replication slot and the bytes of WAL it retains, None where it reserves or has none.
+
+    ``kind`` is physical or logical.
+    """
 
     name: str
     active: bool
     retained: int | None
     wal_status: str
+    kind: str = ""
 
 
 class Statement(msgspec.Struct, frozen=True, gc=False):
@@ -113,10 +130,11 @@ class PostgresSnapshot(msgspec.Struct, frozen=True):
 
     ``usable`` is max_connections minus the reserved slots; ``clients`` counts client backends only, this
     console's among them because they hold slots too; ``backends`` leaves the consoles' reading sessions
-    out. ``oldest_transaction`` is an age in seconds. ``statements`` are those with the most time since the
-    last look, at first since the last reset; they are None without pg_stat_statements. ``limited`` is True
-    when the role lacks pg_read_all_stats, so that states and queries of others are hidden; a count is then a
-    lower bound and shown as such. ``now`` is the server's clock.
+    out. ``oldest_transaction`` and ``oldest_query`` are ages in seconds, the latter of active sessions.
+    ``statements`` are those with the most time since the last look, at first since the last reset; they are
+    None without pg_stat_statements. ``limited`` is True when the role lacks pg_read_all_stats, so that states
+    and queries of others are hidden; a count is then a lower bound and shown as such. ``now`` is the
+    server's clock.
     """
 
     at: float
@@ -137,6 +155,7 @@ class PostgresSnapshot(msgspec.Struct, frozen=True):
     limited: bool = False
     pending_restart: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    oldest_query: float | None = None
 
 
 class Blocker(msgspec.Struct, frozen=True):
@@ -217,3 +236,23 @@ def _tree(
     return Blocker(
         root, by_pid.get(root), tuple(reversed(nodes.get(root, []))), counts.get(root, 0), deadlock
     )
+
+
+def replication_lag(snapshot: PostgresSnapshot) -> Reading:
+    """How far a standby is behind, in seconds: 0 when it has replayed all that it received.
+
+    Not applicable on a primary. Without a WAL receiver the lag is unknown and never 0: comparing received
+    with replayed WAL says nothing about what a cut-off standby has not received.
+    """
+    standby, at = snapshot.standby, snapshot.at
+    if standby is None:
+        return Reading(State.DISABLED, at=at, reason="n/a (primary)")
+    if standby.receiver is None:
+        return Reading(State.NO_DATA, at=at, reason="the state of replay could not be read")
+    if not standby.receiver:
+        return Reading(State.FAILED, at=at, reason="no WAL receiver: cut off from its primary")
+    if standby.unreplayed == 0:
+        return Reading(State.OK, 0.0, at)
+    if standby.unreplayed is None or standby.replay_age is None:
+        return Reading(State.NO_DATA, at=at, reason="nothing has been replayed yet")
+    return Reading(State.OK, standby.replay_age, at)

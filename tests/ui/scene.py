@@ -291,7 +291,8 @@ def postgres(**changes: Any) -> PostgresSnapshot:
         "oldest_transaction": 723.0,
         "idle_in_transaction": 31,
         "waiting": 2,
-        "replicas": (Replica("standby1", "10.0.0.9", 2 * MB),),
+        "replicas": (Replica("standby1", "10.0.0.9", 2 * MB, 0, 0, 1.4, "streaming", "async"),),
+        "oldest_query": 95.0,
         "statements": (Statement(update, 81234, 912345.0, 11.2), Statement("SELECT 1", 99, 10.0, 0.1)),
     }
     return PostgresSnapshot(**{**defaults, **changes})

@@ -151,7 +151,7 @@ def _whose(backend: Backend) -> str:
 
 def _replication(source: str, snapshot: PostgresSnapshot) -> Iterator[Finding]:
     name = short_name(source)
-    if snapshot.standby is not None and not snapshot.standby.receiver:
+    if snapshot.standby is not None and snapshot.standby.receiver is False:
         detail = "no WAL receiver runs: this standby is cut off from its primary"
         yield Finding("replication-broken", name, "critical", source, detail)
     for replica in snapshot.replicas:

@@ -58,25 +58,33 @@ SELECT /* warroom */ a.pid,
 
 # A cascading standby has followers too, and no current WAL of its own making.
 #
-# The lag is measured in bytes: in time, replay_lag is NULL once the standby is idle and caught up (manual,
-# "pg_stat_replication").
+# The lag is measured in bytes, and the time is an addition: replay_lag is NULL once the standby is idle and
+# caught up (manual, "pg_stat_replication").
 REPLICAS = """
 SELECT /* warroom */ application_name,
        coalesce(client_hostname, host(client_addr), 'local'),
-       pg_wal_lsn_diff(wal.lsn, replay_lsn)::bigint
+       pg_wal_lsn_diff(wal.lsn, replay_lsn)::bigint,
+       pg_wal_lsn_diff(wal.lsn, flush_lsn)::bigint,
+       pg_wal_lsn_diff(wal.lsn, sent_lsn)::bigint,
+       extract(epoch FROM replay_lag)::float8,
+       state,
+       sync_state
   FROM pg_stat_replication,
        (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
                     ELSE pg_current_wal_lsn() END AS lsn) AS wal
  ORDER BY application_name, pid
 """
 
+# Only during recovery: pg_is_wal_replay_paused() is an error elsewhere.
 STANDBY = """
 SELECT /* warroom */ EXISTS (SELECT FROM pg_stat_wal_receiver),
-       pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::bigint
+       pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::bigint,
+       extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8,
+       pg_is_wal_replay_paused()
 """
 
 SLOTS = """
-SELECT /* warroom */ slot_name, active, pg_wal_lsn_diff(wal.lsn, restart_lsn)::bigint, wal_status
+SELECT /* warroom */ slot_name, active, pg_wal_lsn_diff(wal.lsn, restart_lsn)::bigint, wal_status, slot_type
   FROM pg_replication_slots,
        (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
                     ELSE pg_current_wal_lsn() END AS lsn) AS wal

@@ -70,7 +70,7 @@ class Reader:
             raise SourceError("the connection limit could not be read", "see the notes of the server's log")
         usable, pending_restart = limits
         standby = (
-            await self._group(notes, "replay", _standby(link), Standby(False, None)) if recovering else None
+            await self._group(notes, "replay", _standby(link), Standby(None, None)) if recovering else None
         )
         replicas = await self._group(notes, "standbys", _all(link, queries.REPLICAS, rows.replica), ())
         slots_query = queries.SLOTS if link.version >= 130000 else queries.SLOTS_12
@@ -94,6 +94,7 @@ class Reader:
             by_application=rows.by_application(clients),
             backends=tuple(others),
             oldest_transaction=rows.oldest(now, (it.xact_start for it in working)),
+            oldest_query=rows.oldest(now, (it.query_start for it in working if it.state == "active")),
             idle_in_transaction=sum(it.idle_in_transaction for it in working),
             waiting=sum(it.waits_for_lock for it in working),
             replicas=replicas,

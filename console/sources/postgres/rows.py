@@ -54,14 +54,15 @@ def backend(row: Row) -> Backend:
 
 def replica(row: Row) -> Replica:
     """A row of queries.REPLICAS."""
-    application, client, replay_lag = row
-    return Replica(_name(application), _name(client), _positive(replay_lag))
+    application, client, replay, flush, sent, seconds, state, sync_state = row
+    lags = (_positive(replay), _positive(flush), _positive(sent))
+    return Replica(_name(application), _name(client), *lags, seconds, state or "", sync_state or "")
 
 
 def standby(row: Row) -> Standby:
     """The row of queries.STANDBY."""
-    receiver, unreplayed = row
-    return Standby(receiver, _positive(unreplayed))
+    receiver, unreplayed, replay_age, paused = row
+    return Standby(receiver, _positive(unreplayed), replay_age, paused)
 
 
 def _positive(difference: int | None) -> int | None:
@@ -71,7 +72,7 @@ def _positive(difference: int | None) -> int | None:
 
 def slot(row: Row) -> Slot:
     """A row of queries.SLOTS."""
-    return Slot(_name(row[0]), row[1], row[2], row[3] or "")
+    return Slot(_name(row[0]), row[1], _positive(row[2]), row[3] or "", row[4])
 
 
 def by_state(clients: Iterable[Backend], own_pid: int) -> tuple[tuple[str, int], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from redis import exceptions
@@ -13,22 +12,20 @@ from console.model.reading import NO_DATA, Reading, State
 from console.model.redis import Queue, RedisSnapshot
 from console.model.text import clean
 from console.sources.base import SourceError
-from console.sources.redis import replies
+from console.sources.redis import fields, replies
 from console.sources.redis.client import CLIENT_NAME, BadAddressError, ReadOnlyClient, explain
+from console.sources.redis.fields import Info
 from console.sources.redis.queues import QueueWatch
-
-Info = dict[str, str]
 
 COUNTERS = {
     "ops": "total_commands_processed",
     "evictions": "evicted_keys",
+    "expirations": "expired_keys",
     "rejected": "rejected_connections",
     "hits": "keyspace_hits",
     "misses": "keyspace_misses",
 }
 """Our name of a rate -> the counter in INFO stats behind it (Redis manual, INFO)."""
-
-_DATABASE = re.compile(r"db\d+$")
 
 
 class Reader:
@@ -78,8 +75,8 @@ class Reader:
     ) -> RedisSnapshot:
         whole = replies.whole
         at = self._clock.now().timestamp()
-        rates = self._rates(info)
-        databases = [replies.parts(value) for key, value in info.items() if _DATABASE.match(key)]
+        oom_total = fields.oom_total(info)
+        rates = self._rates(info, oom_total)
         return RedisSnapshot(
             at=at,
             version=clean(info.get("redis_version", ""), 40),
@@ -103,18 +100,23 @@ class Reader:
             rdb_ok=info.get("rdb_last_bgsave_status", "ok") == "ok",
             aof_ok=info.get("aof_last_write_status", "ok") == "ok",
             aof_enabled=info.get("aof_enabled") == "1",
-            keys=sum(whole(database.get("keys")) for database in databases),
+            keys=fields.keys(info),
             slow=replies.slow_commands(slow, CLIENT_NAME) if isinstance(slow, list) else (),
             queues=queues,
             notes=notes,
+            oom_total=oom_total,
+            expirations=rates.get("expirations"),
+            followers=fields.followers(info),
+            master=fields.master(info),
+            persistence=fields.persistence(info, at),
         )
 
-    def _rates(self, info: Info) -> dict[str, float]:
+    def _rates(self, info: Info, oom_total: int | None) -> dict[str, float]:
         """Counters per second since the last round; empty after the first and after a restart."""
         now, run = self._clock.monotonic(), info.get("run_id", "")
         counters = {name: replies.whole(info.get(field)) for name, field in COUNTERS.items()}
-        out_of_memory = replies.parts(info.get("errorstat_OOM", ""))  # since 6.2
-        counters["oom"] = replies.whole(out_of_memory.get("count"))
+        if oom_total is not None:
+            counters["oom"] = oom_total
         before, self._before = self._before, (now, run, counters)
         if before is None or before[1] != run or now <= before[0]:
             return {}
@@ -122,6 +124,7 @@ class Reader:
             # CONFIG RESETSTAT sets counters to zero; what they hold now came after it.
             name: (count - before[2][name] if count >= before[2][name] else count) / (now - before[0])
             for name, count in counters.items()
+            if name in before[2]
         }
 
 

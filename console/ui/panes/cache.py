@@ -13,6 +13,8 @@ from console.model.symptoms.words import plural
 from console.ui.cells import Span, Spans
 from console.ui.format import age, count, honest, percent, size
 from console.ui.panes.base import Pane, Selection, matches
+from console.ui.screens.pages import PageScreen
+from console.ui.screens.servers import cache_lines
 from console.ui.widgets.gauge import gauge
 from console.ui.widgets.line_widget import Block
 from console.ui.widgets.table import Column
@@ -177,6 +179,15 @@ class CachePane(Pane):
         if isinstance(row, Queue):
             return (Selection(source, Target("key", row.name), f"key/{row.name}"), server)
         return (server,)
+
+    def open(self) -> bool:
+        """Open the page of the servers, that of the row under the cursor first."""
+        if not self.source_names():
+            return False
+        first = (self.table.cursor or "").partition("|")[0]
+        engine = self.engine
+        self.app.push_screen(PageScreen(engine, "CACHE", lambda width: cache_lines(engine, first, width)))
+        return True
 
     def detail(self) -> Spans:
         """The row in full, or the notes of the servers."""

@@ -12,6 +12,8 @@ from console.model.postgres import Backend, PostgresSnapshot
 from console.ui.cells import Span, Spans
 from console.ui.format import age, count, size
 from console.ui.panes.base import Pane, Selection, matches
+from console.ui.screens.pages import PageScreen
+from console.ui.screens.servers import database_lines
 from console.ui.widgets.gauge import gauge
 from console.ui.widgets.line_widget import Block
 from console.ui.widgets.table import Column
@@ -25,6 +27,9 @@ _STATES = {
 }
 _OLD = 60.0
 """Seconds from which a transaction counts as old."""
+
+_ROOMY = 60
+"""Cells from which there is room for whole words in the line of ages."""
 
 _STATEMENTS_FROM = 30
 """Lines from which there is room for the statements."""
@@ -198,25 +203,41 @@ class DatabasePane(Pane):
     def _ages(self, shot: PostgresSnapshot) -> Spans:
         passed = max(0.0, self.now - shot.at)
         oldest = None if shot.oldest_transaction is None else shot.oldest_transaction + passed
-        spans: list[Span] = [
-            (" oldest tx ", "faint"),
+        query = None if shot.oldest_query is None else shot.oldest_query + passed
+        least = "≥" if shot.limited else ""
+        spans = self._replay_faults(shot)  # first, so that no narrow pane cuts them
+        spans += [
+            (" oldest tx " if self.size.width >= _ROOMY else " tx ", "faint"),
             (age(oldest), "bad" if (oldest or 0) > 5 * _OLD else "text"),
+            (" query ", "faint"),
+            (age(query), "bad" if (query or 0) > 5 * _OLD else "text"),
             ("  idle tx ", "faint"),
-            (str(shot.idle_in_transaction), "warn" if shot.idle_in_transaction else "text"),
+            (f"{least}{shot.idle_in_transaction}", "warn" if shot.idle_in_transaction else "text"),
             ("  wait ", "faint"),
-            (str(shot.waiting), "bad" if shot.waiting else "text"),
+            (f"{least}{shot.waiting}", "bad" if shot.waiting else "text"),
         ]
         lag = [replica.replay_lag for replica in shot.replicas if replica.replay_lag is not None]
         if lag:
             spans += [("  lag ", "faint"), (size(max(lag)), "warn" if max(lag) > 64 << 20 else "text")]
-        elif shot.standby is not None:
+        elif shot.replicas:
+            spans += [("  lag ", "faint"), ("hidden", "warn")]
+        if shot.standby is not None:
             spans += [("  unreplayed ", "faint"), (size(shot.standby.unreplayed), "text")]
-            if not shot.standby.receiver:
-                spans.append(("  no WAL receiver", "bad"))
-        retained = [slot.retained or 0 for slot in shot.slots if not slot.active]
+        retained = [slot.retained for slot in shot.slots if not slot.active and slot.retained is not None]
         if retained:
             spans += [("  unused slot keeps ", "faint"), (size(max(retained)), "warn")]
         return tuple(spans)
+
+    @staticmethod
+    def _replay_faults(shot: PostgresSnapshot) -> list[Span]:
+        standby = shot.standby
+        if standby is None:
+            return []
+        faults = (
+            (standby.receiver is False, "no WAL receiver"),
+            (standby.paused is True, "replay paused"),
+        )
+        return [(f" {text} ", "bad") for true, text in faults if true]
 
     def _breakdown(self, shot: PostgresSnapshot) -> Spans:
         spans: list[Span] = []
@@ -266,6 +287,17 @@ class DatabasePane(Pane):
         backend = row.backend
         target = Target("pid", str(backend.pid), "", backend.backend_start_text)
         return (Selection(source, target, f"pid/{backend.pid}"), server)
+
+    def open(self) -> bool:
+        """Open the page of the servers, that of the session under the cursor first."""
+        if not self.source_names():
+            return False
+        first = (self.table.cursor or "").partition("|")[0]
+        engine = self.engine
+        self.app.push_screen(
+            PageScreen(engine, "DATABASE", lambda width: database_lines(engine, first, width))
+        )
+        return True
 
     def detail(self) -> Spans:
         """The session in full."""

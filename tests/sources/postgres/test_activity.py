@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from console.model.postgres import blocker_tree
+from console.model.postgres import PostgresSnapshot, blocker_tree
 from console.sources.postgres import queries
 from tests.services import POSTGRES_SERVERS, PostgresFactory, PostgresServer, eventually
 from tests.sources.postgres.helpers import read_once, read_until, reading, run
@@ -48,6 +48,7 @@ def test_sessions_are_counted_by_state_and_application_against_usable_slots(serv
     }
     assert found.idle_in_transaction == 2
     assert found.oldest_transaction is not None and 0 < found.oldest_transaction < 20
+    assert found.oldest_query is None, "all of them are idle"
     assert not found.limited
     assert found.notes == ()
 
@@ -66,6 +67,30 @@ def test_the_reading_session_shows_neither_itself_nor_its_queries(server: Postgr
         found = read_once(server.dsn())
     assert [it.application for it in found.backends if it.client_session] == ["web"]
     assert not any(queries.MARK in it.query for it in found.backends)
+    assert found.oldest_query is None
+
+
+def test_the_oldest_query_runs_and_is_younger_than_its_transaction(server: PostgresServer) -> None:
+    with open_transaction(server, "SELECT pg_sleep(0.05)") as connection:
+
+        def sleep() -> None:
+            with contextlib.suppress(psycopg.errors.QueryCanceled):
+                connection.execute("SELECT pg_sleep(600)")
+
+        sleeping = threading.Thread(target=sleep, daemon=True)
+        sleeping.start()
+
+        async def scenario() -> PostgresSnapshot:
+            async with reading(server.dsn()) as source:
+                return await read_until(source, lambda it: it.oldest_query)
+
+        try:
+            found = run(scenario())
+        finally:
+            connection.cancel()
+            sleeping.join()
+    assert found.oldest_query is not None and found.oldest_transaction is not None
+    assert 0 < found.oldest_query < found.oldest_transaction - 0.04
 
 
 def test_the_session_between_rounds_is_idle_read_only_and_bounded(server: PostgresServer) -> None:

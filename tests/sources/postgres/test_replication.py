@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from console.model.clock import ManualClock
-from console.model.postgres import PostgresSnapshot
+from console.model.postgres import PostgresSnapshot, replication_lag
+from console.model.reading import State
 from console.sources.postgres.statements import SPAN_SECONDS, since
 from tests.services import PostgresFactory, PostgresServer, eventually
 from tests.sources.postgres.helpers import START, read_once, read_until, reading, run
@@ -19,15 +20,20 @@ def test_a_standby_is_told_from_its_primary_and_leaves_nothing_unreplayed(
     postgres_machine.execute("SELECT pg_switch_wal()")
 
     def caught_up(found: PostgresSnapshot) -> bool:
-        return found.standby is not None and found.standby.receiver and found.standby.unreplayed == 0
+        standby = found.standby
+        return standby is not None and standby.receiver is True and standby.unreplayed == 0
 
     async def scenario() -> PostgresSnapshot:
         async with reading(postgres_standby.dsn()) as source:
             return await read_until(source, caught_up)
 
     found = run(scenario())
+    lag = replication_lag(found)
+    assert (lag.state, lag.value) == (State.OK, 0.0)
+    assert found.standby is not None and found.standby.paused is False
     primary = read_once(postgres_machine.dsn())
     assert primary.standby is None
+    assert replication_lag(primary).reason == "n/a (primary)"
     assert found.notes == primary.notes == ()
 
 
@@ -40,9 +46,10 @@ def test_the_primary_shows_its_standby_and_the_slot_behind_it(
 
     found = run(scenario())
     (replica,) = found.replicas
-    assert replica.application == "replica"
+    assert (replica.application, replica.state, replica.sync_state) == ("replica", "streaming", "async")
+    assert (replica.sent_lag, replica.flush_lag) == (0, 0)
     (slot,) = found.slots
-    assert (slot.name, slot.active) == ("replica", True)
+    assert (slot.name, slot.kind, slot.active) == ("replica", "physical", True)
     assert slot.wal_status == ("reserved" if found.version >= 130000 else "")
     walsender = [it for it in found.backends if it.backend_type == "walsender"]
     assert len(walsender) == 1
@@ -61,6 +68,8 @@ def test_a_standby_that_is_cut_off_is_never_shown_as_caught_up(machine_postgres:
 
         found = run(scenario())
         assert found.standby is not None and found.standby.unreplayed == 0, "which is why it is not enough"
+        lag = replication_lag(found)
+        assert lag.state is State.FAILED and "cut off" in lag.reason
     finally:
         standby.stop()
 
@@ -90,12 +99,46 @@ def test_what_a_standby_has_not_replayed_is_counted(
 
         async def scenario() -> None:
             async with reading(postgres_standby.dsn()) as source:
-                await read_until(source, lambda it: it.standby and it.standby.unreplayed)
+                found = await read_until(source, lambda it: it.standby and it.standby.unreplayed)
+            assert found.standby is not None and found.standby.paused is True
+            lag = replication_lag(found)
+            assert lag.ok and lag.value is not None and lag.value > 0
+            assert lag.value == found.standby.replay_age
+            async with reading(postgres_machine.dsn()) as source:
+                behind = await read_until(source, lambda it: it.replicas and it.replicas[0].flush_lag == 0)
+            (replica,) = behind.replicas
+            assert replica.sent_lag == 0, "it has all"
+            assert replica.replay_lag, "and has not replayed it"
 
         run(scenario())
     finally:
         postgres_standby.execute("SELECT pg_wal_replay_resume()")
         postgres_machine.execute("DROP TABLE late, early")
+
+
+def test_what_may_not_be_read_of_replay_is_unknown_and_no_broken_link(
+    postgres_machine: PostgresServer, postgres_standby: PostgresServer
+) -> None:
+    postgres_machine.execute("CREATE ROLE watcher LOGIN")
+    postgres_machine.execute("REVOKE EXECUTE ON FUNCTION pg_last_xact_replay_timestamp() FROM PUBLIC")
+    eventually(
+        lambda: postgres_standby.execute(
+            "SELECT rolname FROM pg_roles WHERE rolname = 'watcher'"
+            " AND NOT has_function_privilege('watcher', 'pg_last_xact_replay_timestamp()', 'EXECUTE')"
+        ),
+        "replay",
+    )
+    try:
+        found = read_once(postgres_standby.dsn("watcher"))
+        assert found.standby is not None
+        assert (found.standby.receiver, found.standby.unreplayed, found.standby.paused) == (None, None, None)
+        assert replication_lag(found).state is State.NO_DATA
+        assert [note.partition(":")[0] for note in found.notes] == ["replay"]
+        (replica,) = read_once(postgres_machine.dsn("watcher")).replicas
+        assert (replica.state, replica.replay_lag, replica.sent_lag) == ("", None, None), "hidden"
+    finally:
+        postgres_machine.execute("GRANT EXECUTE ON FUNCTION pg_last_xact_replay_timestamp() TO PUBLIC")
+        postgres_machine.execute("DROP ROLE watcher")
 
 
 def test_statements_are_those_of_the_last_span_and_never_the_consoles_own(

@@ -40,6 +40,9 @@ def test_an_idle_server(server: RedisServer) -> None:
     assert (found.clients, found.max_clients, found.keys) == (1, 10000, 0)
     assert (found.rdb_ok, found.aof_ok, found.aof_enabled, found.link) == (True, True, False, "")
     assert found.ops is None and found.evictions is None and found.hit_ratio.state is State.NO_DATA
+    assert (found.oom_total, found.expirations, found.followers, found.master) == (0, None, (), None)
+    saving = found.persistence
+    assert saving is not None and (saving.saved_at, saving.changes) == (None, 0), "nothing was saved yet"
     assert found.notes == ()
 
 
@@ -82,7 +85,7 @@ def test_refused_writes_are_counted_while_reads_work_and_nothing_is_evicted(fact
             clock.advance(2)
             found = await source.read()
         assert found.limit == 2 * 1024 * 1024
-        assert (found.oom_errors, found.evictions) == (0.5, 0)
+        assert (found.oom_total, found.oom_errors, found.evictions) == (1, 0.5, 0)
 
     run(scenario())
     server.stop()
@@ -101,10 +104,25 @@ def test_evictions_are_seen_under_an_evicting_policy(factory: RedisFactory) -> N
             found = await source.read()
         assert found.policy == "allkeys-lru"
         assert found.evictions is not None and found.evictions > 10
-        assert found.oom_errors == 0
+        assert (found.oom_errors, found.oom_total) == (0, 0)
 
     run(scenario())
     server.stop()
+
+
+def test_keys_that_expire_are_a_rate(server: RedisServer) -> None:
+    clock = ManualClock(START)
+
+    async def scenario() -> None:
+        async with reading(server.url(), clock=clock) as source:
+            await source.read()
+            for number in range(6):
+                client(server).set(f"k{number}", "x", px=1)
+            eventually(lambda: client(server).info("stats")["expired_keys"] == 6, "the keys to expire")
+            clock.advance(2)
+            assert (await source.read()).expirations == 3
+
+    run(scenario())
 
 
 def by_name(queues: tuple[Queue, ...]) -> dict[str, Queue]:
@@ -170,10 +188,37 @@ def test_a_replica_is_read_only_and_tells_of_its_link(factory: RedisFactory, ser
     client(server).set("a", 1)
     found = read_once(replica.url())
     assert (found.role, found.state) == ("replica", "readonly")
-    assert read_once(server.url()).replicas == 1
+    assert found.master is not None
+    assert found.master.address == f"127.0.0.1:{server.port}"
+    assert found.master.gap is not None
+    assert found.master.heard is not None and found.master.down is None and not found.master.syncing
+    eventually(lambda: read_once(server.url()).followers[0].gap == 0, "the replica to catch up")
+    primary = read_once(server.url())
+    assert (primary.replicas, primary.master) == (1, None)
+    (follower,) = primary.followers
+    assert (follower.address, follower.state) == (f"127.0.0.1:{replica.port}", "online")
     server.stop()
     eventually(lambda: read_once(replica.url()).link == "down", "the link to be down")
+    cut_off = read_once(replica.url()).master
+    assert cut_off is not None and cut_off.heard is None and cut_off.down is not None
     replica.stop()
+
+
+def test_what_was_saved_and_what_has_changed_since(server: RedisServer) -> None:
+    other = client(server)
+
+    def saved() -> bool:
+        other.set("a", 1)
+        other.save()
+        found = read_once(server.url()).persistence
+        return found is not None and found.saved_at is not None
+
+    eventually(saved, "a save that is told from the start")
+    other.set("a", 2)
+    found = read_once(server.url()).persistence
+    assert found is not None and found.saved_at is not None
+    assert (found.changes, found.saving, found.rewriting, found.rewrite_ok) == (1, False, False, True)
+    assert -2 < START.timestamp() - found.saved_at < 60, "by the server's clock, whatever the console's says"
 
 
 def test_a_failed_save_refuses_writes_and_is_no_outage(factory: RedisFactory) -> None:
