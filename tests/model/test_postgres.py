@@ -1,10 +1,16 @@
+import pytest
+
 from console.model.postgres import (
     CLIENT,
     Backend,
     Blocker,
+    Standby,
     blocker_tree,
+    replication_lag,
     sessions_behind,
 )
+from console.model.reading import State
+from tests.model.board import postgres
 
 
 def session(pid: int, *blocked_by: int, state: str = "active") -> Backend:
@@ -58,6 +64,23 @@ def test_sessions_behind_follows_the_chain_and_never_names_the_session_itself() 
     assert [it.pid for it in sessions_behind(sessions, 1)] == [2, 3]
     assert sessions_behind(sessions, 4) == ()
     assert [it.pid for it in sessions_behind([session(1, 2), session(2, 1)], 1)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("standby", "state", "value"),
+    [
+        (None, State.DISABLED, None),
+        (Standby(True, 0, 3600.0), State.OK, 0.0),
+        (Standby(True, 11_700_000, 12.0), State.OK, 12.0),
+        (Standby(False, 0, 40.0), State.FAILED, None),
+        (Standby(True, None, None), State.NO_DATA, None),
+        (Standby(None, None), State.NO_DATA, None),
+    ],
+)
+def test_replication_lag(standby: Standby | None, state: State, value: float | None) -> None:
+    reading = replication_lag(postgres(standby=standby))
+    assert (reading.state, reading.value) == (state, value)
+    assert reading.ok or reading.reason
 
 
 def test_the_age_is_that_of_the_query_when_active_and_of_the_state_else() -> None:

@@ -397,6 +397,7 @@ def test_replication() -> None:
             ),
             "postgres:copy": postgres(standby=Standby(False, 0)),
             "postgres:good": postgres(standby=Standby(True, 0)),
+            "postgres:dark": postgres(standby=Standby(None, None)),  # could not be read: no reason to say so
         }
     )
     assert sorted(texts(board)) == [
