@@ -38,8 +38,8 @@ def line(ui: Ui, part: str) -> str:
 def test_row_and_details_say_who_until_when_and_why() -> None:
     async def script(ui: Ui) -> None:
         await at_the_silenced(ui)
-        assert "by ana until 16:02Z, 1h32m left: disk is moved tonight" in line(ui, "· DiskFilling")
-        assert "by ana until 16:02Z, 1h32m left: disk is moved tonight" in ui.grid()[-2]
+        assert "1h32m left (until 16:02Z) by ana: disk is moved tonight" in line(ui, "· DiskFilling")
+        assert "1h32m left (until 16:02Z) by ana: disk is moved tonight" in ui.grid()[-2]
         assert "ends in" not in "".join(ui.grid()[:3])
 
     drive(scene(silence(5520)), script, (160, 40))
@@ -66,9 +66,9 @@ def test_a_silence_that_soon_ends_is_worth_a_word() -> None:
     async def script(ui: Ui) -> None:
         await at_the_silenced(ui)
         assert "1 silenced  a silence ends in 14m" in line(ui, "ALERTS")
-        assert "until 14:44Z, ends in 14m" in line(ui, "· DiskFilling")
+        assert "ends in 14m (until 14:44Z) by ana" in line(ui, "· DiskFilling")
         await ui.wait(14 * 60)
-        assert "until 14:44Z, ended" in line(ui, "· DiskFilling")
+        assert "ended (until 14:44Z) by ana" in line(ui, "· DiskFilling")
 
     drive(scene(silence(14 * 60)), script, (160, 40))
 
@@ -94,7 +94,7 @@ def test_what_is_not_known_of_a_silence_is_said(failed: str, said: str) -> None:
 def test_a_silence_of_weeks_has_a_date_and_is_found_by_its_comment() -> None:
     async def script(ui: Ui) -> None:
         await at_the_silenced(ui)
-        assert "until 2026-04-12 14:30Z, 42d left" in line(ui, "· DiskFilling")
+        assert "42d left (until 2026-04-12 14:30Z) by ana" in line(ui, "· DiskFilling")
         await ui.press("slash", *"tonight", "enter")
         await ui.settle()
         assert "DiskFilling" in line(ui, "· DiskFilling") and not line(ui, "ErrorRatioHigh  ")

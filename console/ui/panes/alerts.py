@@ -135,19 +135,18 @@ class AlertsPane(Pane):
         return bool(silences) and silences[0].ends_at - self.now < _SOON
 
     def _silence_spans(self, alert: Alert) -> Spans:
-        """Who silenced an alert, until when and why; nothing where nobody did."""
+        """Until when an alert is silenced, by whom and why; nothing where nobody did."""
         if not alert.silenced_by:
             return ()
         silences = self._silences.get(alert.fingerprint, ())
         if not silences:
             return ((f"{self._unknown()}  ", "warn"),)
         first, *others = silences
-        until = f"until {_time(first.ends_at, self.now)}, {_left(first.ends_at - self.now)}"
+        until = f"{_left(first.ends_at - self.now)} (until {_time(first.ends_at, self.now)})"
         more = f" and {plural(len(others), 'other silence')}" if others else ""
         return (
-            (f"by {first.created_by or 'nobody named'} ", "text"),
             (until, "warn" if self._ends_soon(alert) else "text"),
-            (f"{more}: {first.comment or 'no comment'}  ", "text"),
+            (f" by {first.created_by or 'nobody named'}{more}: {first.comment or 'no comment'}  ", "text"),
         )
 
     def _unknown(self) -> str:
