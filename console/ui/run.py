@@ -18,6 +18,9 @@ _ENVIRONMENT = {
     "TEXTUAL_SMOOTH_SCROLL": "0",
 }
 _DEFAULTS = {"ESCDELAY": "50"}
+_TURN = 0.0005
+"""Seconds that a busy thread keeps the interpreter from one that waits. A key needs it four times on its way
+between the threads that read it, paint and write; by Python's own 5 ms the engine could hold it up for 20."""
 
 
 def run(engine: Engine) -> int:
@@ -28,6 +31,7 @@ def run(engine: Engine) -> int:
     A hang-up or a termination ends it in order, with code 129 or 143: the engine is stopped and its record
     written. An error leaves a sentence on standard error and the redacted details in a file.
     """
+    sys.setswitchinterval(_TURN)
     os.environ.update(_ENVIRONMENT)
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)

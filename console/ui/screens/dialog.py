@@ -41,7 +41,7 @@ class Dialog(LatestSize, ModalScreen[R | None], Generic[R], inherit_bindings=Fal
         """A person wants to leave the console."""
 
     def __init__(self, engine: Engine, title: str) -> None:
-        super().__init__()
+        super().__init__(classes="full" if self.FULL else None)
         self.engine = engine
         self.heading = Bar(band=True, classes="heading")
         self.foot = Bar(band=True, classes="heading")

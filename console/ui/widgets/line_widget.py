@@ -59,17 +59,21 @@ class LineWidget(Widget):
         if self._painted_size != self.size:
             self._painted_size = self.size
             self._painted.clear()
-        lines = [self._painted.get(y) or self._paint(y) for y in crop.line_range]
+        missing = [y for y in crop.line_range if y not in self._painted]
+        if missing:
+            self._paint(missing)
+        lines = [self._painted[y] for y in crop.line_range]
         if crop.column_span == (0, self.size.width):
             return lines
         return [line.crop(*crop.column_span) for line in lines]
 
-    def _paint(self, y: int) -> Strip:
-        line = self.render_line(y)
-        for each in self.get_line_filters():
-            line = line.apply_filter(each, self.background_colors[1])
-        line = self._painted[y] = line.adjust_cell_length(self.size.width)
-        return line
+    def _paint(self, rows: Sequence[int]) -> None:
+        filters, background = self.get_line_filters(), self.background_colors[1]
+        for y in rows:
+            line = self.render_line(y)
+            for each in filters:
+                line = line.apply_filter(each, background)
+            self._painted[y] = line.adjust_cell_length(self.size.width)
 
     def refresh(
         self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
