@@ -121,13 +121,19 @@ def build_parser() -> argparse.ArgumentParser:
     which.add_argument("--incident", metavar="ID", help="default: the open incident, or else standby")
     for verb, text in (
         ("show", "print the entries"),
-        ("add", "write a note"),
+        ("add", "write a note, or an entry of another kind"),
         ("verify", "check lines and chain; exit 1 at the first bad line"),
         ("export", "write it as Markdown, JSON or CSV"),
     ):
         command = verbs.add_parser(verb, parents=[which, state], help=text)
         if verb == "add":
             command.add_argument("text", nargs="+")
+            command.add_argument(
+                "--kind",
+                choices=("note", "change", "check", "evidence", "escalation", "comms.sent", "comms.failed"),
+                default="note",
+                help="what it is about (default: note); comms.sent counts as a status update",
+            )
         if verb == "export":
             command.add_argument("--format", choices=("md", "json", "csv"), default="md")
         if verb in ("show", "verify"):

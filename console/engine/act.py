@@ -18,15 +18,15 @@ from console.config import ClusterSettings, Config, PostgresSettings, cluster_na
 from console.engine.board import Board
 from console.engine.breakglass import by_hand, second_path, spare_folder, write_second
 from console.engine.crash import save_crash
-from console.engine.ledger import Measure, opening, standing, taken_back_by
+from console.engine.ledger import Measure, ledger_entries, opening, standing, taken_back_by
 from console.engine.ports import PlanError
 from console.engine.target_lock import TargetBusyError, TargetLock
 from console.mitigations.world import Timing, World
 from console.model.clock import Clock
 from console.model.plan import Option, Outcome, Plan, Progress, Target, Verdict
 from console.timeline.entry import Entry, Kind, TimelineError
-from console.timeline.folder import incident_folder, incident_ids
-from console.timeline.recorder import Recorder, walk_entries
+from console.timeline.folder import incident_folder
+from console.timeline.recorder import Recorder
 
 if TYPE_CHECKING:
     from console.mitigations.base import Mitigation
@@ -278,16 +278,7 @@ class ActionRunner:
             await self._record_late("ledger.opened", text, data, intent)
 
     def _ledger(self) -> list[Entry]:
-        """The entries of the ledger in the order of time: a measure outlives the incident it was taken in."""
-        recorder = self._recorder
-        incidents = (None, *incident_ids(recorder.state_dir, recorder.spool))
-        entries = (
-            entry
-            for incident in incidents
-            for entry in walk_entries(recorder.state_dir, incident, recorder.spool)
-            if entry.kind.startswith("ledger.")
-        )
-        return sorted(entries, key=lambda entry: entry.id)
+        return ledger_entries(self._recorder.state_dir, self._recorder.spool)
 
     async def _refuse(self, run_id: str, plan: Plan, why: str, *, unrecorded: bool = False) -> Progress:
         outcome = Outcome("refused", why, unrecorded=unrecorded)

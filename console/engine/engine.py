@@ -15,13 +15,15 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from console.config import Config
+from console.config import Config, ConfigError
 from console.engine.assemble import Factory, factories
 from console.engine.board import Board
 from console.engine.crash import save_crash
 from console.engine.logfeed import BufferedFeed
 from console.engine.ports import LogFeed, Mitigator, PlanError
 from console.engine.record import WatchedTimeline
+from console.incident.change import Change
+from console.incident.conduct import DEFAULT, Conduct, conduct_of
 from console.model.clock import Clock
 from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogLine, LogRequest
@@ -57,6 +59,7 @@ class Engine:
         self._sources: dict[str, Source] = {}
         # One thread, so that the first source asks its server while the libraries of the others are loaded.
         self._loader = concurrent.futures.ThreadPoolExecutor(1, "warroom-load")
+        self._conduct: Conduct | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = threading.Event()
         self._stopping: asyncio.Event | None = None
@@ -66,6 +69,13 @@ class Engine:
     def timeline(self) -> WatchedTimeline:
         """What the timeline holds now."""
         return self._record
+
+    @property
+    def conduct(self) -> Conduct:
+        """The words and clocks of an incident: those of the configured runbook, read once, or the usual."""
+        if self._conduct is None:
+            self._conduct = _conduct(self.config.runbook)
+        return self._conduct
 
     def attach(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run ``task()`` on the loop beside the sources; called before ``start``."""
@@ -121,6 +131,10 @@ class Engine:
     def declare(self, severity: int, title: str) -> concurrent.futures.Future[None]:
         """Declare an incident; from now on the timeline is the incident's."""
         return self.submit(self._record.declare(severity, title))
+
+    def change(self, change: Change) -> concurrent.futures.Future[str]:
+        """Change the open incident; the future gives what was done, or fails with a sentence."""
+        return self.submit(self._record.change(change))
 
     def source(self, name: str) -> Any:
         """A running source by its board name. Raises PlanError when there is none."""
@@ -214,3 +228,15 @@ class Engine:
             if self._record.refresh():
                 self.board.touch("timeline")
             await asyncio.sleep(0 if self._record.behind else 0.25)
+
+
+def _conduct(runbook: str) -> Conduct:
+    """A runbook that could be read at the start, and cannot any more, is no reason to have no clock."""
+    if not runbook:
+        return DEFAULT
+    from console.incident.runbook import load_runbook
+
+    try:
+        return conduct_of(load_runbook(runbook))
+    except ConfigError:
+        return DEFAULT

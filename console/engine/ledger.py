@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from console.model.plan import Outcome, Plan, Target
 from console.timeline.entry import Entry
+from console.timeline.folder import incident_ids
+from console.timeline.recorder import walk_entries
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -27,6 +30,20 @@ class Measure(msgspec.Struct, frozen=True):
     undo_action: str = ""
     undo_params: dict[str, str] = {}
     closed_by: str = ""
+
+
+def ledger_entries(state_dir: Path, spool: Path | None) -> list[Entry]:
+    """The ledger of all incidents in the order of time: a measure outlives the one it was taken in.
+
+    It blocks for the disk; raises TimelineError.
+    """
+    entries = (
+        entry
+        for incident in (None, *incident_ids(state_dir, spool))
+        for entry in walk_entries(state_dir, incident, spool)
+        if entry.kind.startswith("ledger.")
+    )
+    return sorted(entries, key=lambda entry: entry.id)
 
 
 def measures(entries: Iterable[Entry]) -> tuple[Measure, ...]:

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from console.config import Config
 from console.engine import memory
 from console.engine.act import ActionRunner
 from console.engine.engine import Engine, Mode
+from console.engine.ledger import ledger_entries, standing
 from console.engine.observer import Observer
 from console.engine.ports import PlanError
 from console.engine.record import WatchedTimeline
-from console.incident.record import declare, refresh
+from console.incident.change import SEVERITIES, Change, Resolve, apply
+from console.incident.record import declare
 from console.mitigations.postgres.kept import ActingSessions
 from console.model.clock import Clock
 from console.timeline.entry import Entry, Kind, Source, TimelineError, format_time, parse_time
 from console.timeline.folder import default_spool
 from console.timeline.recorder import Recorder
+
+T = TypeVar("T")
 
 _PROBE_EVERY = 10.0
 """Seconds between probes of the sinks."""
@@ -45,6 +49,7 @@ class RecordedTimeline(WatchedTimeline):
         super().__init__(state_dir, clock)
         self.recorder = Recorder(state_dir, clock, spool=default_spool(state_dir))
         self._drill = drill
+        self._writing = 0
 
     async def keep_sinks_known(self) -> None:
         """Look every few seconds whether the sinks take entries, and bring home what waits in the second."""
@@ -69,9 +74,9 @@ class RecordedTimeline(WatchedTimeline):
         return " ".join(filter(None, (self._problem or self.recorder.health.reason, self.changed)))
 
     def refresh(self) -> bool:
-        """Read what is new and follow the incident with the recorder."""
+        """Read what is new and follow the incident with the recorder, unless that is just changing it."""
         changed = super().refresh()
-        if self.recorder.incident != self._incident_id:
+        if not self._writing and self.recorder.incident != self._incident_id:
             self.recorder.attach(self._incident_id)
         return changed
 
@@ -86,17 +91,33 @@ class RecordedTimeline(WatchedTimeline):
             raise TimelineError(f"The note is held in memory until it can be written. {error}") from None
 
     async def declare(self, severity: int, title: str) -> None:
-        """Declare an incident, or change the severity of the open one. Raises TimelineError."""
-        label = f"SEV{severity}"
-        if self.incident is None:
-            await asyncio.to_thread(self._open, label, title)
-        else:
-            before = f"SEV{self.incident.severity}"
-            data = {"severity": label, "before": before}
-            text = f"severity {before} -> {label}" + (f": {title}" if title else "")
-            await asyncio.to_thread(self.recorder.record, "incident.severity", text, data=data)
-            await asyncio.to_thread(refresh, self.state_dir, self.incident.id, self.recorder.spool)
-        self.look_again()
+        """Declare an incident. Raises TimelineError, also while one is open."""
+        if severity not in SEVERITIES:
+            raise PlanError(f"there is no severity {severity}; it is 1 (worst) to 4.")
+        await self._write(lambda: self._open(f"SEV{severity}", title))
+
+    async def change(self, change: Change) -> str:
+        """Change the open incident, end it or take one up again; gives a sentence. Raises TimelineError."""
+        return await self._write(lambda: apply(self.recorder, change, self._standing(change)))
+
+    async def _write(self, work: Callable[[], T]) -> T:
+        """Run what moves the recorder to another incident in a thread, then follow it."""
+        self._writing += 1
+        try:
+            return await asyncio.to_thread(work)
+        finally:
+            self._writing -= 1
+            self.look_again()
+
+    def _standing(self, change: Change) -> list[dict[str, str]]:
+        """The temporary measures that the end of an incident leaves, for its entry."""
+        if not isinstance(change, Resolve):
+            return []
+        try:
+            found = standing(ledger_entries(self.state_dir, self.recorder.spool))
+        except TimelineError as error:
+            return [{"id": "", "text": f"the ledger could not be read: {error}"}]
+        return [{"id": measure.id, "text": measure.text} for measure in found]
 
     def _open(self, label: str, title: str) -> None:
         """Declare, and take along what led to it: the changes and notes of the standby record's last hour."""

@@ -11,9 +11,10 @@ import msgspec
 
 from console.engine.known import AUTOMATIC, Known
 from console.engine.ports import PlanError
-from console.incident.record import derive, load, stored, tells, timeline_size
+from console.incident.change import Change
+from console.incident.record import IncidentRecord, derive, load, stored, tells, timeline_size
 from console.model.clock import Clock
-from console.timeline.entry import CLOSING, Entry, TimelineError
+from console.timeline.entry import CLOSING, Entry, Kind, TimelineError
 from console.timeline.folder import incident_ids, timeline_path
 from console.timeline.follow import Batch, Follower
 from console.timeline.journal import Journal
@@ -24,10 +25,17 @@ _AT_ONCE = 0.1
 """Seconds for which a long record may be read before all else has its turn."""
 
 
-class IncidentView(msgspec.Struct, frozen=True):
-    """The open incident for the status line.
+_UPDATES: frozenset[Kind] = frozenset(
+    ("incident.declared", "incident.reopened", "incident.status", "comms.sent")
+)
+"""Kinds of entries that tell others how things stand: the next update is due some time after the last."""
 
-    ``severity`` is 1 (worst) to 4, None when its label has no number; ``declared_at`` is ISO 8601 in UTC.
+
+class IncidentView(msgspec.Struct, frozen=True):
+    """An incident for the status line: the open one, or the one that was resolved last.
+
+    ``severity`` is 1 (worst) to 4, None when its label has no number; times are ISO 8601 in UTC.
+    ``updated_at`` is when others were last told how things stand.
     """
 
     id: str
@@ -36,6 +44,9 @@ class IncidentView(msgspec.Struct, frozen=True):
     status: str
     lead: str
     declared_at: str
+    roles: dict[str, str] = {}
+    updated_at: str = ""
+    resolved_at: str = ""
 
 
 class WatchedTimeline:
@@ -51,6 +62,7 @@ class WatchedTimeline:
         self.entries: Sequence[Entry] = ()
         self.version = 0
         self.incident: IncidentView | None = None
+        self.over: IncidentView | None = None
         self.open_intents: tuple[Entry, ...] = ()
         self.known = Known()
         self.behind = False
@@ -60,10 +72,11 @@ class WatchedTimeline:
         self._answered: set[str | None] = set()
         self._telling: list[Entry] = []
         self._told = False
+        self._updated = ""
         self._incident_id: str | None = None
         self._follower = Follower(timeline_path(state_dir, None))
         self._looked = -_LOOK_EVERY
-        self._others: dict[str, tuple[int, bool]] = {}
+        self._others: dict[str, tuple[int, IncidentRecord | None]] = {}
         self._problem = ""
 
     @property
@@ -90,6 +103,10 @@ class WatchedTimeline:
     async def declare(self, severity: int, title: str) -> None:
         """Refused: this record is only read."""
         raise PlanError(f"watch mode cannot declare an incident (SEV{severity} {title[:40]}).")
+
+    async def change(self, change: Change) -> str:
+        """Refused: this record is only read."""
+        raise PlanError(f"watch mode cannot change an incident ({type(change).__name__.lower()}).")
 
     def refresh(self) -> bool:
         """Read what is new, for a moment at most; whether anything changed. ``behind``: there is more."""
@@ -150,9 +167,13 @@ class WatchedTimeline:
                 record = stored(self.state_dir, incident)
                 if incident == self._incident_id or record is None or not record.open:
                     record = load(self.state_dir, incident)
-                known = self._others[incident] = (size, record is not None and record.open)
-            if known[1]:
+                known = self._others[incident] = (size, record)
+            if known[1] is not None and known[1].open:
+                self.over = None
                 return incident
+        ended = [record for _, record in self._others.values() if record is not None and record.resolved_at]
+        last = max(ended, key=lambda record: record.resolved_at or "", default=None)
+        self.over = _view(last) if last is not None else None
         return None
 
     def _begin(self) -> None:
@@ -161,6 +182,7 @@ class WatchedTimeline:
         self.known = Known()
         self._intents, self._answered, self._telling = {}, set(), []
         self._told = True
+        self._updated = ""
 
     def _take(self, batch: Batch) -> None:
         if not batch.entries:
@@ -170,6 +192,9 @@ class WatchedTimeline:
         self._journal.extend(batch.places)
         self.known.timeline = batch.entries[-1].incident
         for entry in batch.entries:
+            if entry.kind in _UPDATES:
+                self._updated = max(self._updated, min(entry.occurred_at, entry.ts))
+                self._told = True
             if entry.kind in AUTOMATIC:
                 self.known.take(entry)
             elif tells(entry):
@@ -194,14 +219,21 @@ class WatchedTimeline:
         self.incident = None
         record = derive(self._incident_id, self._telling) if self._incident_id else None
         if record is not None and record.open:
-            digits = re.search(r"\d", record.severity)
-            self.incident = IncidentView(
-                id=record.id,
-                severity=int(digits.group()) if digits else None,
-                title=record.title,
-                status=record.status,
-                lead=record.lead or "",
-                declared_at=record.declared_at,
-            )
+            self.incident = _view(record, self._updated)
         elif record is not None:
             self.look_again()
+
+
+def _view(record: IncidentRecord, updated: str = "") -> IncidentView:
+    digits = re.search(r"\d", record.severity)
+    return IncidentView(
+        id=record.id,
+        severity=int(digits.group()) if digits else None,
+        title=record.title,
+        status=record.status,
+        lead=record.lead or "",
+        declared_at=record.declared_at,
+        roles=record.roles,
+        updated_at=updated,
+        resolved_at=record.resolved_at or "",
+    )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from console.timeline.corrected import corrected
+from console.timeline.corrected import Row, corrected
 from console.timeline.entry import Entry, TimelineError
 from console.timeline.file import FILE_MODE, failure, make_folder, walk
 from console.timeline.folder import (
@@ -68,23 +68,25 @@ def derive(incident: str, entries: Iterable[Entry], covers: int = 0) -> Incident
             telling.append(entry)
     record: IncidentRecord | None = None
     # What an entry changes counts in the order of recording; corrections may move it in time.
-    for entry in sorted((row.entry for row in corrected(telling)), key=lambda e: (e.ts, e.seq)):
-        record = _declared(incident, entry) if record is None else _changed(record, entry)
+    for row in sorted(corrected(telling), key=lambda row: (row.entry.ts, row.entry.seq)):
+        record = _declared(incident, row) if record is None else _changed(record, row.entry)
     if record is None:
         return None
     drill = any(e.kind == "incident.declared" and e.data.get("drill") is True for e in telling)
     return msgspec.structs.replace(record, drill=drill, entries=count, covers=covers)
 
 
-def _declared(incident: str, entry: Entry) -> IncidentRecord | None:
+def _declared(incident: str, row: Row) -> IncidentRecord | None:
+    entry = row.entry
     if entry.kind != "incident.declared":
         return None
     lead = _word(entry.data, "lead") or None
+    better = _word(row.correction.data, "title") if row.correction is not None else ""
     return IncidentRecord(
         id=incident,
         status="investigating",
         severity=_word(entry.data, "severity"),
-        title=_word(entry.data, "title") or entry.text,
+        title=better or _word(entry.data, "title") or entry.text,
         declared_at=entry.occurred_at,
         declared_by=entry.user,
         lead=lead,
@@ -236,6 +238,28 @@ def resolve(recorder: Recorder, text: str = "", *, data: dict[str, Any] | None =
     recorder.record("incident.resolved", text or f"{incident} resolved", data=data)
     recorder.attach(None)
     return _current(recorder.state_dir, incident, recorder.spool)
+
+
+def reopen(recorder: Recorder, incident: str, text: str) -> IncidentRecord:
+    """Take up a resolved incident again, attach the recorder to it and return its record.
+
+    Raise TimelineError when it is not resolved, another one is open, or no sink takes the entry.
+    """
+    state_dir, spool, before = recorder.state_dir, recorder.spool, recorder.incident
+    with _declaring(state_dir):
+        other = open_incident(state_dir, spool)
+        if other is not None:
+            raise TimelineError(f"{other.id} ({other.title}) is still open: join it, or resolve it first.")
+        if load(state_dir, incident, spool) is None:
+            raise TimelineError(f"There is no incident {incident} that could be taken up again.")
+        recorder.attach(incident)
+        data = {"status": "investigating", "before": "resolved", "reason": text}
+        try:
+            recorder.record("incident.reopened", f"reopened: {text}", data=data)
+        except TimelineError:
+            recorder.attach(before)
+            raise
+    return _current(state_dir, incident, spool)
 
 
 def _current(state_dir: Path, incident: str, spool: Path | None) -> IncidentRecord:

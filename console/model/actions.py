@@ -31,7 +31,8 @@ class Action(msgspec.Struct, frozen=True):
     """One thing a person can do.
 
     ``key`` is the default binding ("" = palette only); ``pane`` limits it to one pane ("" = everywhere);
-    ``targets`` are the kinds it accepts; ``shown`` puts it on the key line.
+    ``targets`` are the kinds it accepts; ``shown`` puts it on the key line. ``live`` is what writes into the
+    record or leads to a mitigation: like those it does not exist in watch mode.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Action(msgspec.Struct, frozen=True):
     targets: tuple[str, ...] = ()
     params: tuple[Param, ...] = ()
     shown: bool = False
+    live: bool = False
 
     @property
     def mutating(self) -> bool:
@@ -57,8 +59,27 @@ PANES = ("pods", "errors", "database", "cache", "alerts", "suggestions", "timeli
 WORKLOADS = ("deployment", "statefulset", "daemonset")
 
 
-def _ui(name: str, key: str, title: str, text: str, *, pane: str = "", shown: bool = False) -> Action:
-    return Action(f"ui.{name}", title, text, key, pane, "Screen", shown=shown)
+def _ui(
+    name: str, key: str, title: str, text: str, *, pane: str = "", shown: bool = False, live: bool = False
+) -> Action:
+    return Action(f"ui.{name}", title, text, key, pane, "Screen", shown=shown, live=live)
+
+
+INCIDENT_ACTIONS: tuple[Action, ...] = tuple(
+    Action(f"ui.{name}", title, text, group="Incident", live=True)
+    for name, title, text in (
+        ("status", "Status", "Set the status of the incident, or give an update: the next one is due later."),
+        ("severity", "Severity", "Set the severity of the incident; how often updates are due follows it."),
+        ("roles", "Roles", "Say who leads, who communicates, who operates, who keeps the record."),
+        ("title", "Title", "Correct the title of the incident."),
+        (
+            "resolve",
+            "Resolve",
+            "End the incident, in one line; temporary measures that still stand are named.",
+        ),
+    )
+)
+"""What is changed of the open incident: the dialog of ``ui.declare`` lists them, and the palette has each."""
 
 
 SCREEN_ACTIONS: tuple[Action, ...] = (
@@ -89,10 +110,32 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     _ui("events", "e", "Events", "Warning events of the object.", pane="pods"),
     _ui("history", "h", "History", "Revisions with image, environment and time differences.", pane="pods"),
     _ui("namespace", "n", "Namespace", "Show one namespace or all.", pane="pods"),
-    _ui("note", "a", "Note", "Write a note into the timeline.", shown=True),
-    _ui("declare", "i", "Incident", "Declare an incident, or change the severity of the open one."),
-    _ui("actions", "m", "Mitigate", "The mitigations for the selected row, with their keys.", shown=True),
-    _ui("ledger", "b", "Take back", "The temporary measures that still stand; take one back."),
+    _ui(
+        "actions",
+        "m",
+        "Mitigate",
+        "The mitigations for the selected row, with their keys.",
+        shown=True,
+        live=True,
+    ),
+    _ui(
+        "declare",
+        "i",
+        "Incident",
+        "Declare an incident; of the open one change status, severity, roles or title, or resolve it.",
+        shown=True,
+        live=True,
+    ),
+    _ui("note", "a", "Note", "Write a note into the timeline.", shown=True, live=True),
+    *INCIDENT_ACTIONS,
+    Action(
+        "ui.reopen",
+        "Reopen",
+        "Take up again the incident that was resolved last; asks why.",
+        group="Incident",
+        live=True,
+    ),
+    _ui("ledger", "b", "Take back", "The temporary measures that still stand; take one back.", live=True),
     _ui("sources", "s", "Sources", "Every source with its state, age, address and what to do."),
     _ui("redraw", "ctrl+l", "Redraw", "Paint the whole screen anew."),
     _ui("pause", "space", "Pause", "Freeze the tables while reading; data goes on in the background."),
@@ -207,5 +250,5 @@ def find(name: str) -> Action | None:
 
 
 def available(*, watch: bool) -> tuple[Action, ...]:
-    """All actions of a mode: in watch mode those that change nothing."""
-    return tuple(action for action in ACTIONS if not (watch and action.mutating))
+    """All actions of a mode: in watch mode those that change nothing and write nothing."""
+    return tuple(action for action in ACTIONS if not (watch and (action.mutating or action.live)))

@@ -151,7 +151,7 @@ def _add(args: Namespace) -> int:
     state_dir = _state_dir(args)
     recorder = Recorder(state_dir, SystemClock(), spool=default_spool(state_dir))
     recorder.attach(incident)
-    entry = recorder.record("note", text)
+    entry = recorder.record(args.kind, text)
     if recorder.health.state == "degraded":
         _say(recorder.health.reason)
         spooled = spool_path(default_spool(state_dir), incident)

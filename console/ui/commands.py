@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from console.model.actions import PANES, Action
-from console.ui import mitigate
+from console.ui import mitigate, recording
 
 if TYPE_CHECKING:
     from console.ui.screens.main import MainScreen
@@ -108,6 +108,9 @@ def _actions(screen: MainScreen) -> None:
 @command("ui.ledger")
 def _ledger(screen: MainScreen) -> None:
     mitigate.take_back(screen)
+
+
+COMMANDS |= recording.COMMANDS
 
 
 def _focus(name: str) -> Command:

@@ -29,6 +29,12 @@ def elapsed(seconds: float) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
 
 
+def countdown(seconds: float) -> str:
+    """Seconds as ``MM:SS``, from an hour on as ``H:MM:SS``."""
+    whole = max(0, int(seconds))
+    return elapsed(whole) if whole >= 3600 else f"{whole // 60:02d}:{whole % 60:02d}"
+
+
 def size(number: float | None) -> str:
     """Bytes as ``812M`` or ``1.5G`` (powers of 1024)."""
     if number is None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from console.model.kube import Event, KubeSnapshot, Pod, Workload
 from console.model.logs import LogRequest
@@ -16,7 +14,6 @@ from console.ui.commands import command, perform
 from console.ui.panes.alerts import AlertsPane
 from console.ui.panes.pods import PodsPane
 from console.ui.panes.suggestions import SuggestionsPane, suggestion_lines
-from console.ui.screens.form import Form, declare_form, note_form
 from console.ui.screens.logs import LogsScreen
 from console.ui.screens.menu import Item, Menu
 from console.ui.screens.pages import (
@@ -264,40 +261,3 @@ async def _pick_action(screen: MainScreen) -> None:
 
 def _needs(targets: tuple[str, ...]) -> str:
     return f"needs a {' or '.join(targets)} under the cursor"
-
-
-@command("ui.note")
-def _note(screen: MainScreen) -> None:
-    screen.open_with(_write_note(screen))
-
-
-async def _write_note(screen: MainScreen) -> None:
-    values = await _fill_in(screen, note_form(screen.engine))
-    if values:
-        await _await_write(screen, screen.engine.note(values["text"]), "The note is in the timeline.")
-
-
-@command("ui.declare")
-def _declare(screen: MainScreen) -> None:
-    screen.open_with(_write_declaration(screen))
-
-
-async def _write_declaration(screen: MainScreen) -> None:
-    values = await _fill_in(screen, declare_form(screen.engine))
-    if values:
-        future = screen.engine.declare(int(values["severity"]), values["title"])
-        await _await_write(screen, future, f"SEV{values['severity']} is in the timeline.")
-
-
-async def _fill_in(screen: MainScreen, form: Form) -> dict[str, str] | None:
-    return await screen.app.push_screen_wait(form)
-
-
-async def _await_write(screen: MainScreen, future: Future[Any], done: str) -> None:
-    try:
-        await asyncio.wrap_future(future)
-    except Exception as error:
-        screen.say(str(error) or type(error).__name__, "bad")
-    else:
-        screen.say(done, "ok")
-    screen.frame(tick=True)

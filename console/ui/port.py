@@ -11,6 +11,8 @@ from console.config import Config
 from console.engine.board import Board
 from console.engine.ports import LogFeed, Mitigator
 from console.engine.record import IncidentView
+from console.incident.change import Change
+from console.incident.conduct import Conduct
 from console.model.clock import Clock
 from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogRequest
@@ -61,6 +63,11 @@ class TimelineView(Protocol):
     @property
     def incident(self) -> IncidentView | None:
         """The open incident, or None."""
+        ...
+
+    @property
+    def over(self) -> IncidentView | None:
+        """The incident that was resolved last, while none is open."""
         ...
 
     @property
@@ -116,7 +123,16 @@ class Engine(Protocol):
         ...
 
     def declare(self, severity: int, title: str) -> Future[Any]:
-        """Declare an incident, or change the severity of the open one; refused in watch mode."""
+        """Declare an incident; refused in watch mode."""
+        ...
+
+    def change(self, change: Change) -> Future[str]:
+        """Change the open incident, end it, or take one up again; refused in watch mode."""
+        ...
+
+    @property
+    def conduct(self) -> Conduct:
+        """The words and clocks of an incident."""
         ...
 
     def logs(self, source: str, request: LogRequest, wake: Callable[[], None]) -> LogFeed:

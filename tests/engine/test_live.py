@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from console.engine.live import RecordedTimeline
+from console.engine.ports import PlanError
+from console.incident.change import Reopen, Resolve, Roles, Severity, Status, Title
 from console.model.clock import ManualClock
+from console.timeline.chain import verify
+from console.timeline.entry import Kind, TimelineError
+from console.timeline.folder import timeline_path
 from console.timeline.recorder import Recorder
 
 
@@ -39,17 +44,110 @@ def test_declaring_takes_along_the_changes_and_notes_of_the_last_hour(tmp_path: 
     assert record.incident is not None
 
 
-def test_declaring_again_changes_the_severity_of_the_open_incident(tmp_path: Path) -> None:
+def test_a_second_incident_is_not_declared_over_an_open_one(tmp_path: Path) -> None:
     clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
     record = RecordedTimeline(tmp_path / "state", clock)
     asyncio.run(record.declare(3, "slow"))
-    clock.advance(2)
     record.refresh()
-    asyncio.run(record.declare(1, "down"))
+    with pytest.raises(TimelineError, match="INC-20260301-1 \\(slow\\) is still open"):
+        asyncio.run(record.declare(1, "down"))
+    with pytest.raises(PlanError, match="no severity 9"):
+        asyncio.run(record.declare(9, "down"))
+    assert [entry.kind for entry in record.entries] == ["incident.declared"]
+
+
+def test_every_change_is_an_entry_with_before_and_after(tmp_path: Path) -> None:
+    clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    record = RecordedTimeline(tmp_path / "state", clock, drill=True)
+    asyncio.run(record.declare(2, "slow"))
+    record.refresh()
+    me = record.recorder.identity.user
+    for change in (
+        Severity(1),
+        Status("identified", "the release of 11:50"),
+        Status("identified", "rolling back"),
+        Roles({"lead": "ben", "scribe": "eva", "operations": ""}),
+        Title("checkout down"),
+        Title("checkout down in the EU"),
+    ):
+        clock.advance(60)
+        asyncio.run(record.change(change))
+    assert asyncio.run(record.change(Severity(1))) == ""
+    record.refresh()
+    told = [(e.kind, e.text, e.data.get("before")) for e in list(record.entries)[1:]]
+    assert told == [
+        ("incident.severity", "severity SEV2 -> SEV1", "SEV2"),
+        (
+            "incident.status",
+            "status investigating -> identified: the release of 11:50",
+            "investigating",
+        ),
+        ("incident.status", "update, identified: rolling back", "identified"),
+        ("incident.role", f"lead: {me} -> ben", me),
+        ("incident.role", "scribe: nobody -> eva", ""),
+        ("correction", "DRILL: SEV2 checkout down (title before: slow)", "slow"),
+        (
+            "correction",
+            "DRILL: SEV2 checkout down in the EU (title before: checkout down)",
+            "checkout down",
+        ),
+    ]
+    now = record.incident
+    assert now is not None
+    assert (now.severity, now.status, now.title) == (1, "identified", "checkout down in the EU")
+    assert now.roles == {"lead": "ben", "scribe": "eva"}
+    assert now.updated_at == "2026-03-01T12:03:00.000Z", "the last word to others, not the last change"
+    assert verify(timeline_path(tmp_path / "state", now.id)).ok
+
+
+def test_resolving_names_what_still_stands_and_reopening_takes_it_up_again(tmp_path: Path) -> None:
+    clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    record = RecordedTimeline(tmp_path / "state", clock)
+    asyncio.run(record.declare(2, "slow"))
+    target = {"kind": "deployment", "name": "checkout", "namespace": "shop", "uid": "u"}
+    kept = record.recorder.record(
+        "ledger.opened", "Temporary: scale to 9", data={"target": target, "source": "kubernetes:prod"}
+    )
+    clock.advance(2460)
+    record.refresh()
+    with pytest.raises(TimelineError, match="how it was resolved"):
+        asyncio.run(record.change(Resolve(" ")))
+    said = asyncio.run(record.change(Resolve("rolled back")))
+    assert said == "INC-20260301-1 is resolved after 41 min. 1 temporary measure still stands."
+    record.refresh()
+    record.refresh()
+    over = record.over
+    assert over is not None
+    assert (over.id, over.resolved_at) == ("INC-20260301-1", "2026-03-01T12:41:00.000Z")
+    assert record.recorder.incident is None
+    with pytest.raises(TimelineError, match="No incident is open"):
+        asyncio.run(record.change(Severity(1)))
+    asyncio.run(record.change(Reopen("INC-20260301-1", "errors are back")))
+    record.refresh()
+    assert record.incident is not None and record.incident.status == "investigating"
+    resolved, reopened = list(record.entries)[-2:]
+    text = "resolved after 41 min: rolled back (1 temporary measure still stands)"
+    assert (resolved.kind, resolved.text) == ("incident.resolved", text)
+    assert resolved.data["before"] == "investigating"
+    assert resolved.data["standing"] == [{"id": kept.id, "text": "Temporary: scale to 9"}]
+    assert (reopened.kind, reopened.text) == ("incident.reopened", "reopened: errors are back")
+    assert record.incident.updated_at == reopened.ts
+    with pytest.raises(TimelineError, match="still open"):
+        asyncio.run(record.change(Reopen("INC-20260301-1", "again")))
+
+
+def test_what_others_are_told_by_another_way_counts_as_an_update(tmp_path: Path) -> None:
+    clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    record = RecordedTimeline(tmp_path / "state", clock)
+    asyncio.run(record.declare(2, "slow"))
+    record.refresh()
+    kinds: tuple[Kind, ...] = ("comms.sent", "note", "comms.failed")
+    for kind in kinds:
+        clock.advance(60)
+        record.recorder.record(kind, "status page")
     record.refresh()
     assert record.incident is not None
-    assert record.incident.severity == 1
-    assert record.entries[-1].text == "severity SEV3 -> SEV1: down"
+    assert record.incident.updated_at == "2026-03-01T12:01:00.000Z"
 
 
 def test_a_running_mitigation_of_this_console_is_no_unknown_outcome(tmp_path: Path) -> None:

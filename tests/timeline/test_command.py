@@ -49,6 +49,17 @@ def test_add_writes_a_note_and_never_a_secret(state_dir: Path, capsys: pytest.Ca
     assert main(["timeline", "verify", "--state-dir", str(state_dir)]) == 0
 
 
+def test_add_names_a_kind(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["timeline", "add", "--kind", "comms.sent", "status", "page", "--state-dir", str(state_dir)]
+    assert main(words) == 0
+    with pytest.raises(SystemExit):
+        main(["timeline", "add", "--kind", "action.intent", "x", "--state-dir", str(state_dir)])
+    assert "invalid choice: 'action.intent'" in capsys.readouterr().err
+    assert main(["timeline", "show", "--json", "--state-dir", str(state_dir)]) == 0
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["kind"], last["text"]) == ("comms.sent", "status page")
+
+
 def test_add_reads_standard_input_and_refuses_nothing(state_dir: Path) -> None:
     words = [sys.executable, "-m", "console.cli", "timeline", "add", "-", "--state-dir", str(state_dir)]
     done = subprocess.run(words, input="from a pipe\n", capture_output=True, text=True, timeout=60)

@@ -14,6 +14,8 @@ from console.engine.board import Board
 from console.engine.logfeed import BufferedFeed
 from console.engine.ports import Mitigator
 from console.engine.record import IncidentView
+from console.incident.change import Change
+from console.incident.conduct import DEFAULT, Conduct
 from console.model.clock import ManualClock
 from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogRequest
@@ -39,6 +41,7 @@ class FakeTimeline:
         self.health = "ok"
         self.reason = ""
         self.incident: IncidentView | None = None
+        self.over: IncidentView | None = None
         self.open_intents: tuple[Entry, ...] = ()
 
     def acknowledge(self, changed: str) -> None:
@@ -88,7 +91,8 @@ class FakeEngine:
         self.clock = ManualClock(START)
         self.mode: Literal["live", "watch", "drill"] = mode
         self.mitigator = mitigator
-        self.timeline = FakeTimeline()
+        self.timeline: Any = FakeTimeline()
+        self.conduct: Conduct = DEFAULT
         self.calls: list[tuple[Any, ...]] = []
         self.feeds: list[BufferedFeed] = []
         self.started = 0
@@ -122,6 +126,12 @@ class FakeEngine:
         self.timeline.incident = incident(severity, title, NOW)
         future: Future[Any] = Future()
         future.set_result(self.timeline.add("incident.declared", title))
+        return future
+
+    def change(self, change: Change) -> Future[str]:
+        self.calls.append(("change", change))
+        future: Future[str] = Future()
+        future.set_result("Changed.")
         return future
 
     def logs(self, source: str, request: LogRequest, wake: Callable[[], None] = lambda: None) -> BufferedFeed:

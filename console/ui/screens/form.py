@@ -106,7 +106,11 @@ class Form(Dialog[dict[str, str]]):
                 self.problem.show(((f" {wrong}", "bad"),))
                 self.inputs[name].focus()
                 return
-        self.dismiss({name: value for name, value in values.items() if value})
+        self.dismiss(self.taken(values))
+
+    def taken(self, values: dict[str, str]) -> dict[str, str]:
+        """What the form gives: an empty field is one that was not filled in."""
+        return {name: value for name, value in values.items() if value}
 
 
 class ParamForm(Form):
@@ -202,11 +206,7 @@ def note_form(engine: Engine) -> Form:
 
 
 def declare_form(engine: Engine) -> Form:
-    """A new incident, or another severity of the open one."""
-    incident = engine.timeline.incident
+    """A new incident."""
     severity = Param("severity", "int", "1 (worst) to 4.", required=True, default="2")
     title = Param("title", "text", "What users notice.", required=True)
-    if incident is None:
-        return Form(engine, "Declare an incident", [Field(severity), Field(title)])
-    fields = [Field(severity, str(incident.severity or "")), Field(title, incident.title)]
-    return Form(engine, f"{incident.id}: severity and title", fields)
+    return Form(engine, "Declare an incident", [Field(severity), Field(title)])

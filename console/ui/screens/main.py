@@ -41,8 +41,6 @@ _STALL = 10.0
 _AFTER_ROUND = 0.08
 """Seconds from a whole second of the monotonic clock to the tick, which paints what the sources then read."""
 
-_LIVE_ONLY = ("ui.note", "ui.declare", "ui.actions", "ui.ledger")
-"""Commands that write into the record or lead to a mitigation: a console that watches has none of them."""
 _FILTER_LENGTH = 80
 
 
@@ -58,9 +56,7 @@ class MainScreen(LatestSize, Screen[None], inherit_bindings=False):
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self.engine = engine
-        watch = engine.mode == "watch"
-        actions = [action for action in available(watch=watch) if not (watch and action.name in _LIVE_ONLY)]
-        self.keymap = Keymap(actions, engine.config.screen.keys)
+        self.keymap = Keymap(available(watch=engine.mode == "watch"), engine.config.screen.keys)
         columns = [[make(engine) for make in column] for column in (LEFT, RIGHT)]
         self._columns = columns
         made = {pane.NAME: pane for column in columns for pane in column}

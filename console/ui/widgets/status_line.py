@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from console.incident.conduct import next_update
 from console.model.kube import KubeSnapshot
 from console.model.source import Health
 from console.model.symptoms.kube import clusters_of
 from console.ui.cells import Span, Spans, sides, spans_width, width_of
-from console.ui.format import clock_text, elapsed, moment
+from console.ui.format import clock_text, countdown, elapsed, moment
 from console.ui.port import Engine
 from console.ui.themes import Glyphs
 from console.ui.widgets.line_widget import Bar
@@ -28,7 +29,7 @@ class StatusLine(Bar):
         """Write the line for now."""
         now = engine.clock.now().timestamp()
         width = self.size.width
-        left = [*alarms(engine), *_incident(engine, now)]
+        left = [*alarms(engine), *_incident(engine, now, width)]
         right = _right(engine, now, self.glyphs, paused=paused)
         while spans_width(_joined(left)) + spans_width(_joined(right)) + 2 > width:
             droppable = [part for part in (*left, *right) if part.rank > 0]
@@ -88,20 +89,57 @@ def _lost(engine: Engine) -> int:
     return lost
 
 
-def _incident(engine: Engine, now: float) -> list[_Part]:
+_REMIND = 120.0
+"""Seconds before an update is due from which that is coloured."""
+_WORDY = 100
+"""Columns from which there is room for the words: the context is not to give way to them."""
+_OVER_FOR = 3600.0
+"""Seconds for which the line says that an incident is over."""
+
+
+def _incident(engine: Engine, now: float, width: int) -> list[_Part]:
     incident = engine.timeline.incident
     if incident is None:
-        return [_Part(3, (("no incident", "dim"),))]
+        return [_Part(3, _none(engine, now))]
     declared = moment(incident.declared_at)
     parts = [_Part(2, ((f"SEV{incident.severity}", "bad" if (incident.severity or 9) <= 2 else "warn"),))]
     if declared is not None:
         parts.append(_Part(1, ((elapsed(now - declared), "strong"),)))
+    parts += _update(engine, now, width)
     parts.append(_Part(4, ((incident.status, "text"),)))
     parts.append(_Part(8, ((incident.id, "dim"),)))
     if incident.lead:
         parts.append(_Part(6, (("lead ", "dim"), (incident.lead, "text"))))
     parts.append(_Part(7, ((incident.title, "text"),)))
     return parts
+
+
+def _update(engine: Engine, now: float, width: int) -> list[_Part]:
+    """When others are to hear the next word, counted from the last."""
+    incident = engine.timeline.incident
+    last = moment(incident.updated_at or incident.declared_at) if incident is not None else None
+    if incident is None or last is None:
+        return []
+    update = next_update(engine.conduct.level(incident.severity), now - last)
+    if update is None:
+        return []
+    if update.state == "overdue":
+        return [_Part(1, ((f" update overdue {countdown(update.seconds)} ", "alarm"),))]
+    if update.state == "now":
+        return [_Part(1, (("next update due now", "warn"),))]
+    role = "warn" if update.seconds <= _REMIND else "dim"
+    words = "next update due " if width >= _WORDY else "due "
+    return [_Part(3, ((words, role), (countdown(update.seconds), role)))]
+
+
+def _none(engine: Engine, now: float) -> Spans:
+    """That no incident is open, or, for a while, that the last one is over and how long it was."""
+    over = engine.timeline.over
+    ended = moment(over.resolved_at) if over is not None else None
+    declared = moment(over.declared_at) if over is not None else None
+    if over is None or ended is None or declared is None or now - ended > _OVER_FOR:
+        return (("no incident", "dim"),)
+    return ((f"{over.id} resolved after {elapsed(ended - declared)}", "ok"),)
 
 
 def _right(engine: Engine, now: float, glyphs: Glyphs, *, paused: bool) -> list[_Part]:
