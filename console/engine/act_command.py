@@ -155,17 +155,15 @@ def _plan(engine: Engine, make: Callable[[], Coroutine[Any, Any, Plan]]) -> Plan
 
 
 def exit_code(progress: Progress) -> int:
-    """0 done, 1 failed, refused, partial or worse than before, 2 outcome unknown or not to be judged.
+    """0 done, 1 failed, refused, partial or worse than before, 2 outcome unknown.
 
-    3 is what would be 0, if no timeline has it.
+    A verdict that could not be reached takes nothing back. 3 is what would be 0, if no timeline has it.
     """
     outcome, verdict = progress.outcome, progress.verdict
     if outcome is None or outcome.status == "unknown":
         return USAGE
     if outcome.status != "done" or (verdict is not None and verdict.status == "worse"):
         return FAILED
-    if verdict is not None and verdict.status == "inconclusive":
-        return USAGE
     return UNRECORDED if progress.by_hand else DONE
 
 

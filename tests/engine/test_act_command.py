@@ -109,7 +109,7 @@ PLAN = Plan("k8s.scale", "t", Risk.ROUTINE, Target("deployment", "shop"), {}, "c
         ("done", "helped", 0),
         ("done", "no_change", 0),
         ("done", "worse", 1),
-        ("done", "inconclusive", 2),
+        ("done", "inconclusive", 0),
         ("partial", None, 1),
         ("failed", None, 1),
         ("refused", None, 1),
