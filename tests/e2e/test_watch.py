@@ -168,8 +168,8 @@ def test_the_process_never_loads_what_mutates(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
-def test_every_registered_action_is_filtered_by_whether_it_mutates(action: Action) -> None:
-    assert (action in available(watch=True)) == (not action.mutating)
+def test_every_registered_action_is_filtered_by_whether_it_mutates_or_records(action: Action) -> None:
+    assert (action in available(watch=True)) == (not action.mutating and not action.live)
     assert action.mutating == (not action.name.startswith("ui."))
 
 
