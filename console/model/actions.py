@@ -96,7 +96,13 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     _ui("zoom", "z", "Zoom", "Give the focused pane the whole screen, and back.", shown=True),
     _ui("filter", "slash", "Filter", "Show only the rows that match.", shown=True),
     _ui("sort", "o", "Sort", "Sort by the next column; sick first is the default."),
-    _ui("open", "enter", "Open", "Open the row: a workload's pods, a pod or an alert in full.", shown=True),
+    _ui(
+        "open",
+        "enter",
+        "Open",
+        "Open the row: a workload's pods; a pod, an alert, a database or a cache in full.",
+        shown=True,
+    ),
     _ui("back", "escape", "Back", "Close what is on top, leave a filter, go up a level."),
     _ui(
         "logs",
