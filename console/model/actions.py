@@ -124,6 +124,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         shown=True,
         live=True,
     ),
+    _ui("note", "a", "Note", "Write a note into the timeline.", shown=True, live=True),
     _ui(
         "declare",
         "i",
@@ -132,7 +133,6 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         shown=True,
         live=True,
     ),
-    _ui("note", "a", "Note", "Write a note into the timeline.", shown=True, live=True),
     *INCIDENT_ACTIONS,
     Action(
         "ui.reopen",
