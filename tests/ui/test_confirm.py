@@ -10,7 +10,7 @@ import pytest
 
 from console.engine.ledger import Measure
 from console.model.actions import ACTIONS
-from console.model.plan import Hit, Option, Outcome, Risk, StepResult, Target
+from console.model.plan import Hit, Option, Outcome, Risk, StepResult, Target, Verdict
 from console.ui import mitigate
 from console.ui.screens.confirm import ARMED_AFTER, ConfirmScreen
 from console.ui.screens.form import ParamForm
@@ -568,3 +568,20 @@ def test_sessions_that_are_hit_stand_one_a_line() -> None:
         assert any("- pid 7 ana@shop, idle 5 s" in line and "pid 8" not in line for line in lines)
 
     drive(engine_with(mitigator), script)
+
+
+def test_what_the_verdict_quotes_is_not_said_again() -> None:
+    mitigator = FakeMitigator()
+    figure = "error ratio 9.9% before, 0.4% after"
+    mitigator.verdict = Verdict("helped", f"It rests on {figure}.", (figure, "pods 4 of 4"))
+    engine = engine_with(mitigator)
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        await ui.press("y", "g")
+        await ui.settle()
+        assert ui.on(RunningScreen)
+        assert ui.text().count(figure) == 1 and ui.text().count("pods 4 of 4") == 1
+        assert "Finished." not in ui.text()
+
+    drive(engine, script)

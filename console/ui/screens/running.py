@@ -122,7 +122,8 @@ class RunningScreen(Dialog[Outcome]):
         lines.append(())
         if progress.outcome is None or progress.outcome.status != "refused":
             lines += [*self._stages(progress), ()]
-        lines += labelled("now", f"{progress.text}", width)
+        if progress.stage != "finished" or progress.outcome is None:
+            lines += labelled("now", progress.text, width)
         if progress.outcome is not None:
             lines += outcome_lines(progress.outcome, width)
         if progress.verdict is not None:
@@ -163,10 +164,12 @@ def outcome_lines(outcome: Outcome, width: int) -> list[Spans]:
 
 
 def verdict_lines(verdict: Verdict, width: int) -> list[Spans]:
-    """Whether it helped."""
+    """Whether it helped, and what of the evidence the verdict does not quote."""
     role = {"helped": "ok", "worse": "bad"}.get(verdict.status, "warn")
     word = verdict.status.replace("_", " ")
     lines = labelled("verdict", f"{word}: {verdict.detail}", width, role=role)
     for text in verdict.evidence:
+        if text in verdict.detail:
+            continue
         lines += labelled("", text, width, role="dim")
     return lines
