@@ -122,8 +122,12 @@ def for_errors(matched: Sequence[Signal], scene: Scene) -> Aim | None:
     failing = [signal for signal in matched if signal.name == "error-ratio-high"]
     if not failing:
         return None
-    malus = -0.25 if scene.releases(failing[0].since) else 0.0
-    for found in scene.behind(failing):
+    releases, behind = scene.releases(failing[0].since), scene.behind(failing)
+    sick = {found.workload.uid for found in behind}
+    if any(release.found.workload.uid in sick for release in releases):
+        return None  # a release of the failing service itself: that is the other scenario
+    malus = -0.25 if releases else 0.0
+    for found in behind:
         changed = found.workload.revision_at
         if changed is not None and failing[0].since < changed and found.snapshot.at - changed < SETTLING:
             line = f"{found.label} was changed at {clock(changed)} (revision {found.workload.revision})"

@@ -95,6 +95,8 @@ def test_a_bad_release_points_at_the_image_not_at_the_latest_revision() -> None:
     assert best.evidence[2].startswith("error-ratio-high(checkout) 12 % > 5 % since 20:")
     assert "a restart does not cure a bad release" in best.why.lower()
     assert best.steps[0].action == "k8s.rollback"
+    found = suggestions({KUBE: cluster(*checkout(), workload("other")), "prometheus": FAILING})
+    assert "error-spike" not in [item.scenario for item in found], "it says: without a release"
 
 
 def test_the_workload_of_a_service_may_be_configured() -> None:
