@@ -77,10 +77,13 @@ class Terminal:
         self.close()
 
     def resize(self, columns: int, rows: int) -> None:
-        """Change the window size, as a person dragging the window would."""
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        """Change the window size, as a person dragging the window would.
+
+        The screen changes before the program learns of it, else it would cut what is painted for the new size.
+        """
         with self._lock:
             self.screen.resize(rows, columns)
+            fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def send(self, keys: str | bytes) -> None:
         """Type."""

@@ -172,13 +172,16 @@ _UNITS = {
 def test_ten_megabytes_of_anything_take_time_in_proportion(name: str) -> None:
     def seconds(size: int, tail: str) -> float:
         text = _UNITS[name] * (size // len(_UNITS[name])) + tail
-        began = time.process_time()
-        mask_keys(text, MASK)
-        return time.process_time() - began
+        took = []
+        for _ in range(2):
+            began = time.process_time()
+            mask_keys(text, MASK)
+            took.append(time.process_time() - began)
+        return min(took)
 
     # Sixteen times the text; what is quadratic takes 256 times as long. Little time is mostly noise.
     for tail in (f"\n{END}", f"{BEGIN}\n"):
-        assert seconds(10_000_000, tail) < 64 * max(seconds(625_000, tail), 0.01)
+        assert seconds(10_000_000, tail) < 128 * max(seconds(625_000, tail), 0.01)
 
 
 def test_text_of_no_key_is_the_same_object() -> None:
