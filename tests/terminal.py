@@ -79,7 +79,7 @@ class Terminal:
     def resize(self, columns: int, rows: int) -> None:
         """Change the window size, as a person dragging the window would.
 
-        The screen changes before the program learns of it, else it would cut what is painted for the new size.
+        The screen changes before the program learns of it, else it would cut what the program then paints.
         """
         with self._lock:
             self.screen.resize(rows, columns)
