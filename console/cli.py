@@ -24,6 +24,7 @@ _HANDLERS = {
     "check": "console.engine.check:run",
     "timeline": "console.timeline.command:run",
     "incidents": "console.timeline.command:run_incidents",
+    "postmortem": "console.timeline.command:run_postmortem",
     "runbook": "console.incident.runbook_command:run",
     "init": "console.engine.init:run",
 }
@@ -141,6 +142,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     incidents = commands.add_parser("incidents", parents=[state], help="list the incidents")
     incidents.add_argument("--json", action="store_true")
+
+    postmortem = commands.add_parser(
+        "postmortem", parents=[state], help="write the draft of a post-mortem, in Markdown"
+    )
+    postmortem.add_argument("incident", metavar="ID", help="of the incident, as `warroom incidents` lists it")
 
     runbook = commands.add_parser("runbook", help="list, show or check the bundled and own runbooks")
     verbs = runbook.add_subparsers(dest="verb", metavar="VERB", required=True)

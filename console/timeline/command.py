@@ -1,4 +1,4 @@
-"""The commands `warroom timeline show|add|verify|export` and `warroom incidents`.
+"""The commands `warroom timeline show|add|verify|export`, `warroom incidents` and `warroom postmortem`.
 
 Data goes to standard output, messages to standard error. The functions take the parsed arguments and return
 the exit code: 0 done, 1 a bad line was found, 2 nothing to do. Of what cannot be read or written, and of an
@@ -33,6 +33,7 @@ from console.timeline.folder import (
     standby_path,
     timeline_path,
 )
+from console.timeline.postmortem import draft
 from console.timeline.recorder import Recorder
 from console.timeline.stored import Stored
 
@@ -61,6 +62,20 @@ def run_incidents(args: Namespace) -> int:
         drill = "DRILL  " if record.drill else ""
         title = redact(clean(record.title))
         print(clean(f"{record.id}  {record.severity}  {record.declared_at[:16]}Z  {end}  {drill}{title}"))
+    return 0
+
+
+def run_postmortem(args: Namespace) -> int:
+    """Run `warroom postmortem`: the draft for `args.incident`, in Markdown; raise TimelineError."""
+    incident = _incident(args)
+    with closing(_stored(_state_dir(args), incident)) as stored:
+        record = load(_state_dir(args), incident) if incident else None
+        if record is None:
+            raise TimelineError(f"The timeline of {incident} does not hold its declaration; verify it.")
+        pieces = draft(record, lambda: rows(stored))
+        title = next(pieces)  # for which all was read, so that what is wrong with it can be said first
+        _report(stored)
+        sys.stdout.writelines((title, *pieces))
     return 0
 
 

@@ -43,7 +43,8 @@ def export(
     raise TimelineError(f"Nothing is exported as {form!r}; choose {', '.join(FORMATS)}.")
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """`text` cleaned, line by line, and redacted."""
     return redact(clean_lines(text))
 
 
@@ -59,8 +60,8 @@ def _fields(row: Row) -> dict[str, Any]:
         "host": clean(entry.host),
         "kind": entry.kind,
         "source": entry.source,
-        "text": _safe(entry.text),
-        "original_text": _safe(row.original) if row.original is not None else None,
+        "text": safe(entry.text),
+        "original_text": safe(row.original) if row.original is not None else None,
         "corrected_by": clean(correction.user) if correction else None,
         "corrected_at": clean(correction.ts) if correction else None,
         "ref": clean(entry.ref) if entry.ref else None,
@@ -79,22 +80,23 @@ def _clean_value(value: object) -> object:
 
 
 def _markdown(rows: Iterable[Row], title: str, drill: bool) -> Iterator[str]:
-    yield f"# {_escape(clean(title))}{' (DRILL)' if drill else ''}\n\n"
+    yield f"# {escape(clean(title))}{' (DRILL)' if drill else ''}\n\n"
     yield "Times are UTC. Corrected entries show their last wording and are marked.\n\n"
     day = ""
     for row in rows:
         entry = row.entry
         if entry.occurred_at[:10] != day:
             day = entry.occurred_at[:10]
-            yield f"## {_escape(clean(day))}\n\n"
+            yield f"## {escape(clean(day))}\n\n"
         late = "" if entry.ts[:16] == entry.occurred_at[:16] else f", recorded {clean(entry.ts[:19])}Z"
-        text = _escape(_safe(entry.text)).replace("\n", "  \n  ")
-        mark = f" *{_escape(clean(row.mark))}*" if row.mark else ""
-        who = _escape(f"{clean(entry.user)}@{clean(entry.host)}")
+        text = escape(safe(entry.text)).replace("\n", "  \n  ")
+        mark = f" *{escape(clean(row.mark))}*" if row.mark else ""
+        who = escape(f"{clean(entry.user)}@{clean(entry.host)}")
         yield f"- **{clean(entry.occurred_at[11:19])}** `{entry.kind}` {text}{mark} ({who}{late})\n"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """`text` as Markdown shows it, whatever it holds."""
     return _MARKDOWN.sub(r"\\\1", text)
 
 
