@@ -41,7 +41,7 @@ class _Found(msgspec.Struct):
 
 
 def draft(record: IncidentRecord, entries: Callable[[], Iterable[Row]]) -> Iterator[str]:
-    """Yield the draft in pieces of Markdown. ``entries`` begins a walk over the corrected view; there are two."""
+    """Yield the draft in pieces of Markdown. ``entries`` begins a walk over the corrected view, of two."""
     found = _gather(entries())
     yield f"# Post-mortem: {_inline(record.title)}{' (DRILL)' if record.drill else ''}\n\n"
     yield from _facts(record, found)
