@@ -53,13 +53,15 @@ def draft(record: IncidentRecord, entries: Callable[[], Iterable[Row]]) -> Itera
             yield _line(row)
     yield f"\n## Root cause\n\n{_ask('the cause, not the trigger; no names')}\n"
     yield "\n## Contributing factors\n\n"
-    yield from _items(found.changes, "Changed while it went on or shortly before: ")
+    if found.changes:
+        yield "Changed while it went on or shortly before:\n\n"
+    yield from _items(found.changes)
     yield f"- {_ask('what made it possible, likelier or longer')}\n"
     yield "\n## Resolution\n\n"
     yield f"{_inline(found.resolution)}\n\n" if found.resolution else f"{_ask('what ended it')}\n\n"
-    yield from _items(found.verdicts, "")
+    yield from _items(found.verdicts)
     yield "\n## Communication\n\n"
-    yield from _items(found.sent, "")
+    yield from _items(found.sent)
     if not found.sent:
         yield f"{_ask('who was told what, and when; the record holds nothing')}\n"
     for heading in _PROSE:
@@ -152,8 +154,8 @@ def _line(row: Row) -> str:
     return f"- **{_inline(entry.occurred_at[11:16])}** {_inline(entry.text)}{mark} ({_inline(entry.user)})\n"
 
 
-def _items(entries: Iterable[Entry], lead: str) -> Iterator[str]:
-    yield from (f"- {lead}{_inline(entry.occurred_at[11:16])} {_inline(entry.text)}\n" for entry in entries)
+def _items(entries: Iterable[Entry]) -> Iterator[str]:
+    yield from (f"- {_inline(entry.occurred_at[11:16])} {_inline(entry.text)}\n" for entry in entries)
 
 
 def _inline(text: str) -> str:
