@@ -7,6 +7,7 @@ then the whole workload wakes up and is controlled like any other.
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from console.drill.cluster import managed, names
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 _DEPLOYMENTS, _SETS = BY_TABLE["deployments.apps"], BY_TABLE["replicasets.apps"]
 _PODS = BY_TABLE["pods"]
 _MANAGER = "kube-controller-manager"
+_AGE = timedelta(days=9)
+"""How long the quiet pods have run: a cluster in which all began a minute ago is not a quiet one."""
 
 
 class Quiet:
@@ -141,7 +144,11 @@ class _Template:
             _PODS, namespace, make_pod("ReplicaSet", owned, owned["spec"]["template"]), controller
         ).obj
         pod["spec"]["nodeName"] = NODE
-        self.now, replica_set = api.now(), owned["metadata"]["name"]
+        self.now, replica_set = names.timestamp(api.clock.now() - _AGE), owned["metadata"]["name"]
+        for obj in (made, owned, pod):
+            obj["metadata"]["creationTimestamp"] = self.now
+            for owner in obj["metadata"]["managedFields"]:
+                owner["time"] = self.now
         status = _deployment_status(size, replica_set, self.now)
         self.deployment = self._form(_DEPLOYMENTS, made, status, _MANAGER)
         self.replica_set = self._form(_SETS, owned, _set_status(size), _MANAGER)
