@@ -16,6 +16,7 @@ from console.engine.act import ActionRunner
 from console.engine.board import Board
 from console.mitigations.world import Timing
 from console.model.clock import SystemClock
+from console.model.kube import KubeSnapshot, Node, Pods
 from console.model.plan import Plan, Target
 from console.timeline.entry import Entry
 from console.timeline.identity import Identity
@@ -56,6 +57,25 @@ class Rig:
         self.recorder = Recorder(self.state, SystemClock(), Identity("kim", "desk", "s1"))
         self.timing = Timing(request=2.0, poll=0.02, rollout=10.0, settle=0.5)
         self.runner = self.make_runner()
+
+    def publish_node(self, *, cpu: float, memory: int) -> None:
+        """Let the board know a cluster of one node with so many cores and bytes."""
+        node = Node("u", "n1", ready=True, unschedulable=False, pressures=(), cpu=cpu, memory=memory)
+        snapshot = KubeSnapshot(
+            context="drill",
+            namespaces=(NAMESPACE,),
+            server="",
+            version="",
+            at=0.0,
+            pods=Pods.of(()),
+            workloads={},
+            revisions={},
+            nodes={"u": node},
+            events={},
+            denied={},
+            synced=frozenset(),
+        )
+        self.board.publish(SOURCE, snapshot)
 
     def make_runner(self) -> ActionRunner:
         return ActionRunner(

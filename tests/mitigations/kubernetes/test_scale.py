@@ -5,12 +5,11 @@ import pytest
 from console.config import PostgresSettings
 from console.drill.cluster import Match
 from console.engine.ports import PlanError
-from console.model.kube import KubeSnapshot, Node, Pods
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.plan import Risk
 from console.model.postgres import PostgresSnapshot
 from console.model.reading import NO_DATA, Reading, State
-from tests.mitigations.kubernetes.rig import NAMESPACE, SOURCE, Rig, losing_answers, rig, run
+from tests.mitigations.kubernetes.rig import NAMESPACE, Rig, losing_answers, rig, run
 
 PATCH = Match(method="PATCH")
 
@@ -200,22 +199,7 @@ def test_what_new_pods_request_is_held_against_the_nodes(tmp_path: Path) -> None
                 "deploy", "shop", {"spec": {"template": {"spec": {"containers": resources}}}}, NAMESPACE
             )
             await r.rolled_out("shop")
-            node = Node("u", "n1", ready=True, unschedulable=False, pressures=(), cpu=8.0, memory=32 * 2**30)
-            snapshot = KubeSnapshot(
-                context="drill",
-                namespaces=(NAMESPACE,),
-                server="",
-                version="",
-                at=0.0,
-                pods=Pods.of(()),
-                workloads={},
-                revisions={},
-                nodes={"u": node},
-                events={},
-                denied={},
-                synced=frozenset(),
-            )
-            r.board.publish(SOURCE, snapshot)
+            r.publish_node(cpu=8.0, memory=32 * 2**30)
             reading = Reading(State.OK, 90.0, 1.0)
             service = ServiceMetrics("shop", NO_DATA, reading, NO_DATA, NO_DATA, 0.05)
             r.board.publish("prometheus", PrometheusSnapshot(1.0, (service,)))

@@ -6,37 +6,17 @@ import re
 from pathlib import Path
 
 from console.engine.planview import outcome_text, plan_text
-from console.model.kube import KubeSnapshot, Node, Pods
-from tests.mitigations.kubernetes.rig import NAMESPACE, SOURCE, Rig, rig, run, until
+from tests.mitigations.kubernetes.rig import NAMESPACE, rig, run, until
 
 ONE_OF_MANY = re.compile(
     r"(?<![\d.])1 (?:\w+ )?(?:pods|replicas|nodes|cores|fields|sessions|connections|slots|are|have|were)\b"
 )
 
 
-def small_node(r: Rig) -> None:
-    node = Node("u", "n1", ready=True, unschedulable=False, pressures=(), cpu=1.0, memory=2**30)
-    snapshot = KubeSnapshot(
-        context="drill",
-        namespaces=(NAMESPACE,),
-        server="",
-        version="",
-        at=0.0,
-        pods=Pods.of(()),
-        workloads={},
-        revisions={},
-        nodes={"u": node},
-        events={},
-        denied={},
-        synced=frozenset(),
-    )
-    r.board.publish(SOURCE, snapshot)
-
-
 def test_one_pod_is_no_pods(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with rig(tmp_path) as r:
-            small_node(r)
+            r.publish_node(cpu=1.0, memory=2**30)
             r.deploy("shop", "reg/shop:v1", replicas=1, strategy={"type": "Recreate"})
             resources = [{"name": "app", "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}]
             r.cluster.patch(
