@@ -16,6 +16,7 @@ from console.engine.assemble import board_names
 from console.engine.engine import Engine
 from console.engine.observer import Observer
 from console.model.clock import SystemClock
+from console.sources.packages import skip_init
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,6 +48,7 @@ def need_terminal(instead: str) -> None:
 
 def show(engine: Engine) -> int:
     """Run the screen on an engine; textual is imported here and not before."""
+    skip_init("redis", "redis.asyncio")  # 4 MB of commands and cluster clients; one connection is used
     memory.keep_small()
     memory.hold()
     engine.attach(partial(memory.release, engine.board))

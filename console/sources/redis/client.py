@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from redis import exceptions
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -70,7 +70,7 @@ class ReadOnlyClient:
     def __init__(self, url: str) -> None:
         self._url = url
         self._named = True
-        self._client: Redis | None = None
+        self._pool: ConnectionPool | None = None
 
     async def read(self, *commands: Command) -> list[Any]:
         """The raw answers in order, asked for in one go; an error stands in its place as an exception.
@@ -91,17 +91,21 @@ class ReadOnlyClient:
             return await self._send(commands)
 
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
-        if self._client is None:
-            self._client = self._open()
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        answers: list[Any] = await pipeline.execute(raise_on_error=False)
-        return answers
-
-    def _open(self) -> Redis:
+        pool = self._pool = self._pool or self._open()
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
         try:
-            pool = ConnectionPool.from_url(
+            await connection.send_packed_command(connection.pack_commands(commands))
+            return [await _answer(connection) for _ in commands]
+        except BaseException:
+            # Answers that are still to come must never be taken for those of the next round.
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await pool.release(connection)
+
+    def _open(self) -> ConnectionPool:
+        try:
+            return ConnectionPool.from_url(
                 self._url,
                 protocol=2,
                 decode_responses=True,
@@ -115,16 +119,21 @@ class ReadOnlyClient:
             )
         except (ValueError, TypeError):
             raise BadAddressError from None
-        client = Redis.from_pool(pool)
-        client.response_callbacks = {}
-        return client
 
     async def close(self) -> None:
         """Close the connection; the next read opens another."""
-        client, self._client = self._client, None
-        if client is not None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
             with contextlib.suppress(exceptions.RedisError, OSError):
-                await client.aclose()
+                await pool.aclose()
+
+
+async def _answer(connection: AbstractConnection) -> Any:
+    """The next answer; an error of the server is one too."""
+    try:
+        return await connection.read_response()
+    except exceptions.ResponseError as error:
+        return error
 
 
 _MEANINGS: tuple[tuple[str, str, str, Health], ...] = (
