@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from msgspec import Meta
 
 from console.model import conninfo
-from console.model.explain import explain
+from console.model.explain import Path as Place
+from console.model.explain import line_of, positions, where
 from console.model.keymap import checked_keymap
+from console.model.secret import Secret
+from console.model.strict import MistakesError, convert
 
 APP = "warroom"
 
@@ -28,26 +32,69 @@ class ConfigError(Exception):
     """A configuration that cannot be used; the message is complete sentences, a line per mistake."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file; ``console.model.strict`` reads it and runs the checks that its fields declare."""
 
 
 def _web_address(value: str) -> str:
     """A URL that an HTTP client takes; without one the source could only fail later, one by one."""
     try:
         parts = urlsplit(value)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"is not a URL: {error}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
         raise ValueError("is not a URL; write e.g. 'http://host:9090/path'")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("is not a URL: what follows the ':' is not a port from 1 to 65535")
     return value
 
 
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+def _postgres_address(dsn: Secret) -> Secret:
+    conninfo.check(dsn.reveal())
+    return dsn
 
 
-class ClusterSettings(_Section):
+def _redis_address(url: Secret) -> Secret:
+    if not re.match(r"(rediss?|unix)://", url.reveal()):
+        raise ValueError("is no address of a Redis; write e.g. 'redis://cache:6379/0'")
+    return url
+
+
+def _regular_expression(value: str) -> str:
+    try:
+        re.compile(value)
+    except (re.error, OverflowError) as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return value
+
+
+def _clusters_told_apart(clusters: tuple[ClusterSettings, ...]) -> tuple[ClusterSettings, ...]:
+    _check_names("clusters", [cluster_name(cluster, index) for index, cluster in enumerate(clusters)])
+    return clusters
+
+
+def _servers_told_apart(servers: tuple[Any, ...]) -> tuple[Any, ...]:
+    _check_names("servers", [server.name for server in servers])
+    return servers
+
+
+def _check_names(what: str, names: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two {what} are called {twice!r}; give each a 'name' of its own")
+
+
+WebAddress = Annotated[str, Meta(extra={"check": _web_address})]
+Interval = Annotated[float, Meta(ge=1, le=300)]
+"""Seconds from one reading to the next."""
+
+
+class ClusterSettings(_Section, frozen=True, kw_only=True):
     """One Kubernetes context. Empty ``namespaces`` means all that the user may read.
 
     At most ``burst`` reads are asked at once, and ``qps`` a second after that; the defaults are kubectl's.
@@ -58,8 +105,8 @@ class ClusterSettings(_Section):
     context: str | None = None
     namespaces: tuple[str, ...] = ()
     in_cluster: bool = False
-    qps: Annotated[float, Field(gt=0, le=10_000)] = 50
-    burst: Annotated[int, Field(ge=1, le=100_000)] = 300
+    qps: Annotated[float, Meta(gt=0, le=10_000)] = 50
+    burst: Annotated[int, Meta(ge=1, le=100_000)] = 300
 
 
 def cluster_name(settings: ClusterSettings, index: int) -> str:
@@ -67,7 +114,7 @@ def cluster_name(settings: ClusterSettings, index: int) -> str:
     return settings.name or settings.context or ("current" if index == 0 else f"cluster-{index + 1}")
 
 
-class ServiceSettings(_Section):
+class ServiceSettings(_Section, frozen=True, kw_only=True):
     """One row of the error-rate pane: PromQL for the four numbers, or labels for the default queries."""
 
     name: str
@@ -76,42 +123,42 @@ class ServiceSettings(_Section):
     rate: str = ""
     p95: str = ""
     up: str = ""
-    threshold: Annotated[float, Field(gt=0, le=1)] = 0.05
-    p95_threshold: Annotated[float, Field(gt=0)] | None = None
+    threshold: Annotated[float, Meta(gt=0, le=1)] = 0.05
+    p95_threshold: Annotated[float, Meta(gt=0)] | None = None
     workload: str = ""
     """``deployment/NAME`` whose changes are marked on the sparkline."""
 
 
-class PrometheusSettings(_Section):
+class PrometheusSettings(_Section, frozen=True, kw_only=True):
     """Prometheus or a compatible server. Without ``services`` they are discovered from ``service_label``."""
 
     url: WebAddress
-    headers: dict[str, SecretStr] = {}
+    headers: dict[str, Secret] = {}
     metric: str = "http_requests_total"
     duration_metric: str = "http_request_duration_seconds"
     status_label: str = "status"
     service_label: str = "job"
-    window: Annotated[float, Field(ge=4, le=3600)] = 60
-    interval: Annotated[float, Field(ge=1, le=300)] = 5
-    history: Annotated[float, Field(ge=60, le=86400)] = 1800
+    window: Annotated[float, Meta(ge=4, le=3600)] = 60
+    interval: Interval = 5
+    history: Annotated[float, Meta(ge=60, le=86400)] = 1800
     services: tuple[ServiceSettings, ...] = ()
 
 
-class AlertmanagerSettings(_Section):
+class AlertmanagerSettings(_Section, frozen=True, kw_only=True):
     """One Alertmanager, API v2."""
 
     url: WebAddress
-    headers: dict[str, SecretStr] = {}
-    interval: Annotated[float, Field(ge=1, le=300)] = 10
+    headers: dict[str, Secret] = {}
+    interval: Interval = 10
 
 
-class PostgresSettings(_Section):
+class PostgresSettings(_Section, frozen=True, kw_only=True):
     """One PostgreSQL server, as a libpq connection string. ``pool_size`` is connections per pod."""
 
     name: str = "main"
-    dsn: SecretStr
-    interval: Annotated[float, Field(ge=1, le=300)] = 2
-    pool_size: Annotated[int, Field(ge=1)] | None = None
+    dsn: Annotated[Secret, Meta(extra={"check": _postgres_address})]
+    interval: Interval = 2
+    pool_size: Annotated[int, Meta(ge=1)] | None = None
     protected_users: tuple[str, ...] = ()
     protected_applications: tuple[str, ...] = (
         "pg_dump",
@@ -121,75 +168,48 @@ class PostgresSettings(_Section):
         "wal-g",
     )
 
-    @field_validator("dsn")
-    @classmethod
-    def _is_readable(cls, dsn: SecretStr) -> SecretStr:
-        conninfo.check(dsn.get_secret_value())
-        return dsn
 
-
-class RedisSettings(_Section):
+class RedisSettings(_Section, frozen=True, kw_only=True):
     """One Redis server and the keys whose depth is watched."""
 
     name: str = "main"
-    url: SecretStr
+    url: Annotated[Secret, Meta(extra={"check": _redis_address})]
     queues: tuple[str, ...] = ()
-    interval: Annotated[float, Field(ge=1, le=300)] = 2
-
-    @field_validator("url")
-    @classmethod
-    def _is_redis(cls, url: SecretStr) -> SecretStr:
-        if not re.match(r"(rediss?|unix)://", url.get_secret_value()):
-            raise ValueError("is no address of a Redis; write e.g. 'redis://cache:6379/0'")
-        return url
+    interval: Interval = 2
 
 
-class HttpSettings(_Section):
+class HttpSettings(_Section, frozen=True, kw_only=True):
     """One HTTP health check. A status in ``expect`` whose body matches ``body`` is healthy."""
 
     name: str
     url: WebAddress
     method: Literal["GET", "HEAD"] = "GET"
     expect: tuple[int, ...] = (200,)
-    body: str = ""
-    timeout: Annotated[float, Field(gt=0, le=60)] = 3
-    interval: Annotated[float, Field(ge=1, le=600)] = 10
-    headers: dict[str, SecretStr] = {}
-
-    @field_validator("body")
-    @classmethod
-    def _is_pattern(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"is not a regular expression: {error}") from None
-        return value
+    body: Annotated[str, Meta(extra={"check": _regular_expression})] = ""
+    timeout: Annotated[float, Meta(gt=0, le=60)] = 3
+    interval: Annotated[float, Meta(ge=1, le=600)] = 10
+    headers: dict[str, Secret] = {}
 
 
-class ScreenSettings(_Section):
+class ScreenSettings(_Section, frozen=True, kw_only=True):
     """How the console looks and answers keys."""
 
     theme: str = "warroom-dark"
     plain_output: bool = False
     """Paint in Textual's own way instead of sending only the cells that changed; also
     ``WARROOM_PLAIN_OUTPUT=1`` and ``--plain-output``."""
-    keys: dict[str, str] = {}
+    keys: Annotated[dict[str, str], Meta(extra={"check": checked_keymap})] = {}
     """Action name -> key or comma-separated keys; see ``console.model.actions``."""
 
-    @field_validator("keys")
-    @classmethod
-    def _usable_keys(cls, keys: dict[str, str]) -> dict[str, str]:
-        return checked_keymap(keys)
 
-
-class Config(_Section):
+class Config(_Section, frozen=True, kw_only=True):
     """Everything a console is started with. A section that is left out is a source that is disabled."""
 
-    kubernetes: tuple[ClusterSettings, ...] = ()
+    kubernetes: Annotated[tuple[ClusterSettings, ...], Meta(extra={"check": _clusters_told_apart})] = ()
     prometheus: PrometheusSettings | None = None
     alertmanager: AlertmanagerSettings | None = None
-    postgres: tuple[PostgresSettings, ...] = ()
-    redis: tuple[RedisSettings, ...] = ()
+    postgres: Annotated[tuple[PostgresSettings, ...], Meta(extra={"check": _servers_told_apart})] = ()
+    redis: Annotated[tuple[RedisSettings, ...], Meta(extra={"check": _servers_told_apart})] = ()
     http: tuple[HttpSettings, ...] = ()
     screen: ScreenSettings = ScreenSettings()
     runbook: str = ""
@@ -197,24 +217,6 @@ class Config(_Section):
     state_dir: Path | None = None
     drill: bool = False
     """Set by a drill's own configuration: incidents are marked as a drill for ever."""
-
-    @field_validator("kubernetes")
-    @classmethod
-    def _told_apart_clusters(cls, clusters: tuple[ClusterSettings, ...]) -> tuple[ClusterSettings, ...]:
-        _check_names("clusters", [cluster_name(cluster, index) for index, cluster in enumerate(clusters)])
-        return clusters
-
-    @field_validator("postgres", "redis")
-    @classmethod
-    def _told_apart_servers(cls, servers: tuple[Any, ...]) -> tuple[Any, ...]:
-        _check_names("servers", [server.name for server in servers])
-        return servers
-
-
-def _check_names(what: str, names: Sequence[str]) -> None:
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"two {what} are called {twice!r}; give each a 'name' of its own")
 
 
 def default_state_dir() -> Path:
@@ -270,20 +272,24 @@ def parse(text: str, name: str, flags: Mapping[str, Any] | None = None) -> Confi
 
         fill(data, Path() if (flags or {}).get("runbook") else Path(name).parent)
     try:
-        return Config.model_validate(data)
-    except ValidationError as error:
+        return convert(data, Config)
+    except MistakesError as error:
+        lines = positions(text)
         raise ConfigError(
-            "\n".join(_explain(one, text, name, flags or {}) for one in error.errors())
+            "\n".join(
+                f"{_flag_at(path, flags or {}) or where(name, line_of(path, lines))}: {sentence}"
+                for path, sentence in error.mistakes
+            )
         ) from None
 
 
-def _explain(problem: Mapping[str, Any], text: str, name: str, flags: Mapping[str, Any]) -> str:
-    """A sentence about a mistake, which is in the file or in the flag that was put over it."""
-    wrong = tuple(part for part in problem["loc"] if part != 0)
+def _flag_at(path: Place, flags: Mapping[str, Any]) -> str:
+    """What a message calls the flag that was put over the file at this place; empty when none was."""
+    at = tuple(part for part in path if part != 0)
     for flag, place in _FLAGS.items():
-        if flags.get(flag) and place == wrong:
-            return explain(problem, "", _FLAG_NAMES.get(flag) or f"--{flag.replace('_', '-')}", Config)
-    return explain(problem, text, name, Config)
+        if flags.get(flag) and place == at:
+            return _FLAG_NAMES.get(flag) or f"--{flag.replace('_', '-')}"
+    return ""
 
 
 _FLAGS: dict[str, tuple[str, str]] = {

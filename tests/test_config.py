@@ -55,7 +55,7 @@ def test_a_full_file_is_understood() -> None:
     assert config.kubernetes[0].namespaces == ("shop", "payments")
     assert config.prometheus is not None
     assert config.prometheus.services[0].threshold == 0.02
-    assert config.postgres[0].dsn.get_secret_value().startswith("postgresql://app:")
+    assert config.postgres[0].dsn.reveal().startswith("postgresql://app:")
     assert "hunter2" not in repr(config)
     assert "abc" not in repr(config)
 
@@ -162,7 +162,7 @@ def test_flag_beats_environment_beats_file(tmp_path: Path, monkeypatch: pytest.M
     file.write_text(GOOD)
 
     def dsn(config: Config) -> str:
-        return config.postgres[0].dsn.get_secret_value()
+        return config.postgres[0].dsn.reveal()
 
     assert "app" in dsn(load(file))
     monkeypatch.setenv("WARROOM_POSTGRES_DSN", "host=env")

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from pydantic import ValidationError
 
 from console.config import ConfigError, default_config_file
 from console.model.actions import ACTIONS, find
 from console.model.explain import Path as Place
-from console.model.explain import line_of, mistake, nearest, positions, where
+from console.model.explain import line_of, nearest, positions, where
 from console.model.runbook import Runbook, Step
+from console.model.strict import Mistake, MistakesError, convert
 from console.model.text import clean_lines
 from console.runbooks import bundled
 
@@ -104,16 +104,12 @@ def load_runbook(name: str, base: Path = Path()) -> Runbook:
     return runbook
 
 
-Mistake = tuple[Place, str]
-"""Where in the data, and a sentence."""
-
-
 def judge(source: Source) -> tuple[Runbook | None, list[Mistake]]:
     """The runbook, None when it has another shape, and its mistakes."""
     try:
-        runbook = Runbook.model_validate(source.data)
-    except ValidationError as error:
-        return None, [mistake(problem, Runbook) for problem in error.errors()]
+        runbook = convert(source.data, Runbook)
+    except MistakesError as error:
+        return None, list(error.mistakes)
     return runbook, list(_contradictions(runbook))
 
 

@@ -73,7 +73,7 @@ def _list(args: Namespace) -> int:
 def _show(args: Namespace) -> int:
     runbook = load_runbook(args.name)
     if args.json:
-        print(runbook.model_dump_json(indent=2))
+        print(msgspec.json.format(msgspec.json.encode(runbook), indent=2).decode())
     else:
         print("\n".join(_page(runbook)))
     return CLEAN

@@ -124,7 +124,7 @@ class World:
         seen = self.board.snapshot(self.source)
         pinned = seen if isinstance(seen, KubeSnapshot) and seen.server else None
         if pinned is not None:
-            settings = settings.model_copy(update={"context": pinned.context})
+            settings = msgspec.structs.replace(settings, context=pinned.context)
         try:
             connection = await open_connection(settings, writable=True, clock=self.clock)
         except SourceError as error:

@@ -1,4 +1,4 @@
-"""Mistakes in a TOML file explained: the file, the line, the key and the nearest valid name.
+"""Where a mistake in a TOML file is, and which name was meant.
 
 Shared by everything that people write by hand: the configuration and the runbooks. tomllib keeps no
 positions, so the lines are found by a scan of headers and keys.
@@ -9,24 +9,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
-
-from pydantic import BaseModel
 
 Path = tuple[str | int, ...]
-
-_WANTED = {
-    **dict.fromkeys(("string_type", "secret_type"), 'has to be a text in quotes, as in "shop"'),
-    **dict.fromkeys(("path_type",), 'has to be a path in quotes, as in "/etc/warroom"'),
-    **dict.fromkeys(("tuple_type", "list_type"), 'has to be a list, as in ["a", "b"]'),
-    **dict.fromkeys(
-        ("dict_type", "model_type", "model_attributes_type"), 'has to be a table, as in { name = "value" }'
-    ),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "has to be true or false"),
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "has to be a whole number"),
-    **dict.fromkeys(("float_type", "float_parsing"), "has to be a number"),
-}
-"""What is wanted, by pydantic's name of the error, where its own words speak of Python."""
 
 _KEY = r"(?:[\w-]+|\"[^\"]*\"|'[^']*')"
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
@@ -42,44 +26,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(names))}"
 
 
-def explain(problem: Mapping[str, Any], text: str, name: str, root: type[BaseModel]) -> str:
-    """One line about one error of pydantic in ``text``, the content of the file ``name``."""
-    path, sentence = mistake(problem, root)
-    return f"{where(name, line_of(path, positions(text)))}: {sentence}"
-
-
-def mistake(problem: Mapping[str, Any], root: type[BaseModel]) -> tuple[Path, str]:
-    """Where in the data an error of pydantic is, and what is wrong there."""
-    path: Path = tuple(part for part in problem["loc"] if part != "__root__")
-    key = ".".join(str(part) for part in path)
-    if problem["type"] == "extra_forbidden":
-        return path, f"unknown key {key!r}{nearest(str(path[-1]), fields_at(root, path[:-1]))}"
-    if problem["type"] == "missing":
-        return path, f"{key!r} is missing"
-    words = problem["msg"].removeprefix("Value error, ")
-    words = _WANTED.get(problem["type"]) or re.sub(r"^Input should be\b", "has to be", words)
-    words = f"{words[:1].lower()}{words[1:]}"
-    return path, f"{key!r}: {words}"
-
-
 def where(name: str, line: int | None) -> str:
     """``file:line``, or the file alone when the line is not known."""
     return f"{name}:{line}" if line else name
-
-
-def fields_at(root: type[BaseModel], path: Sequence[str | int]) -> list[str]:
-    """The keys that the table at ``path`` may have."""
-    model = root
-    for part in path:
-        field = model.model_fields.get(str(part))
-        model = (_model_in(field.annotation) if field is not None else None) or model
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def positions(text: str) -> dict[Path, int]:

@@ -9,20 +9,50 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator
+import msgspec
+from msgspec import Meta
 
-T = TypeVar("T")
-Many = Annotated[tuple[T, ...], Strict(False)]
-"""An array; TOML gives lists where a record holds tuples."""
-
-Level = Annotated[int, Field(ge=1, le=4)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-Text = Annotated[str, Field(min_length=1)]
-Minutes = Annotated[int, Field(ge=0)]
-Ratio = Annotated[float, Field(gt=0, lt=1)]
-Seconds = Annotated[float, Field(gt=0)]
+Level = Annotated[int, Meta(ge=1, le=4)]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]*\Z",
+        extra={"wanted": 'has to be of small letters, digits and hyphens, as in "error-spike"'},
+    ),
+]
+FieldName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_]*\Z",
+        extra={"wanted": 'has to be of small letters, digits and underscores, as in "start_time"'},
+    ),
+]
+WorkloadName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(deployment|statefulset|daemonset|pod|ingress|configmap)/\S+\Z",
+        extra={
+            "wanted": 'has to be as in "deployment/shop"; before the / stands deployment, statefulset, '
+            "daemonset, pod, ingress or configmap"
+        },
+    ),
+]
+WebAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://\S+\Z",
+        extra={"wanted": 'has to be a web address, as in "https://shop.example/health"'},
+    ),
+]
+Answer = Annotated[
+    Level | Name, Meta(extra={"wanted": "has to be a level from 1 to 4, or the id of a later question"})
+]
+Text = Annotated[str, Meta(min_length=1)]
+Minutes = Annotated[int, Meta(ge=0)]
+Ratio = Annotated[float, Meta(gt=0, lt=1)]
+Seconds = Annotated[float, Meta(gt=0)]
 
 NEXT_BUSINESS_DAY = "next business day"
 Moment = Literal["assessed", "declared", "update", "resolved", "page", "topic"]
@@ -44,23 +74,21 @@ Family = Literal[
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
-class Part(BaseModel):
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of a runbook."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-
-class Workload(Part):
+class Workload(Part, frozen=True, kw_only=True):
     """``deployment/NAME`` and the like. ``container`` is the one with the application in it."""
 
-    name: Annotated[str, Field(pattern=r"^(deployment|statefulset|daemonset|pod|ingress|configmap)/\S+$")]
+    name: WorkloadName
     role: Literal["app", "worker", "db", "cache", "pipeline", "monitoring", "config"]
     container: str = ""
     namespace: str = ""
     note: str = ""
 
 
-class Severity(Part):
+class Severity(Part, frozen=True, kw_only=True):
     """One level, 1 the worst.
 
     ``response`` and ``updates`` are the words of the document, ``respond_within``, ``update_due`` and
@@ -73,26 +101,22 @@ class Severity(Part):
     title: Text
     definition: Text
     response: Text
-    respond_within: int | Literal["next business day"]
-    examples: Many[Text] = ()
+    respond_within: Annotated[
+        Annotated[int, Meta(ge=1)] | Literal["next business day"],
+        Meta(extra={"wanted": f'give minutes as a number, or "{NEXT_BUSINESS_DAY}"'}),
+    ]
+    examples: tuple[Text, ...] = ()
     updates: str = ""
-    update_due: Annotated[int, Field(gt=0)] | None = None
-    update_overdue: Annotated[int, Field(gt=0)] | None = None
+    update_due: Annotated[int, Meta(gt=0)] | None = None
+    update_overdue: Annotated[int, Meta(gt=0)] | None = None
     escalation: str = ""
-    escalate_to: Many[Text] = ()
-    inform: Many[Text] = ()
+    escalate_to: tuple[Text, ...] = ()
+    inform: tuple[Text, ...] = ()
     error_ratio_above: Ratio | None = None
     war_room: bool = True
 
-    @field_validator("respond_within", mode="before")
-    @classmethod
-    def _minutes_or_day(cls, value: Any) -> Any:
-        if value != NEXT_BUSINESS_DAY and (type(value) is not int or value < 1):
-            raise ValueError(f'give minutes as a number, or "{NEXT_BUSINESS_DAY}"')
-        return value
 
-
-class Contact(Part):
+class Contact(Part, frozen=True, kw_only=True):
     """Whom to call. The order of the file is the order of escalation; ``severities`` empty means all.
 
     ``verified`` means that the address is a real one; a placeholder is not, and neither is an empty one.
@@ -100,13 +124,13 @@ class Contact(Part):
 
     role: Text
     reach: str = ""
-    severities: Many[Level] = ()
+    severities: tuple[Level, ...] = ()
     kind: Literal["escalation", "vendor"] = "escalation"
     verified: bool = False
     note: str = ""
 
 
-class Link(Part):
+class Link(Part, frozen=True, kw_only=True):
     """An address to open."""
 
     name: Text
@@ -114,19 +138,19 @@ class Link(Part):
     kind: Literal["dashboard", "metrics", "logs", "traces", "status-page", "on-call", "documentation"]
 
 
-class Check(Part):
+class Check(Part, frozen=True, kw_only=True):
     """An HTTP health check; one with a ``placeholder`` address is shown and never sent."""
 
     name: Text
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    url: WebAddress
     method: Literal["GET", "HEAD"] = "GET"
-    expect: Many[Annotated[int, Field(ge=100, le=599)]] = (200,)
+    expect: tuple[Annotated[int, Meta(ge=100, le=599)], ...] = (200,)
     scope: Literal["own", "external"] = "own"
     placeholder: bool = False
     note: str = ""
 
 
-class System(Part):
+class System(Part, frozen=True, kw_only=True):
     """How to reach a database, a cache or another system, in words or as its options."""
 
     name: Text
@@ -136,14 +160,14 @@ class System(Part):
     note: str = ""
 
 
-class Queue(Part):
+class Queue(Part, frozen=True, kw_only=True):
     """A Redis key whose depth is watched."""
 
     key: Text
     note: str = ""
 
 
-class Query(Part):
+class Query(Part, frozen=True, kw_only=True):
     """PromQL. ``why`` tells what the usual form of it gets wrong."""
 
     name: Text
@@ -153,7 +177,7 @@ class Query(Part):
     why: str = ""
 
 
-class Threshold(Part):
+class Threshold(Part, frozen=True, kw_only=True):
     """When a service counts as sick; without ``service`` for every one. Latency in seconds."""
 
     service: str = ""
@@ -162,16 +186,16 @@ class Threshold(Part):
     p95: Seconds | None = None
 
 
-class Recovery(Part):
+class Recovery(Part, frozen=True, kw_only=True):
     """When it is over: all below for ``hold`` minutes without a break. Latency in seconds."""
 
-    hold: Annotated[int, Field(gt=0)]
+    hold: Annotated[int, Meta(gt=0)]
     words: Text
     error_ratio: Ratio | None = None
     p95: Seconds | None = None
 
 
-class Phase(Part):
+class Phase(Part, frozen=True, kw_only=True):
     """A stretch of the response. ``minutes`` are its window, counted from the incident, itself or the end.
 
     ``business_days`` is a limit that skips the weekend.
@@ -181,39 +205,39 @@ class Phase(Part):
     id: Name
     title: Text
     duration: str = ""
-    minutes: Annotated[tuple[Minutes, Minutes], Strict(False)] | None = None
-    business_days: Annotated[int, Field(gt=0)] | None = None
+    minutes: tuple[Minutes, Minutes] | None = None
+    business_days: Annotated[int, Meta(gt=0)] | None = None
     counted_from: Literal["incident", "phase", "resolution"] = "incident"
     parallel_with: str = ""
     checklist: dict[Name, Text] = {}
     exit: str = ""
 
 
-class Cause(Part):
+class Cause(Part, frozen=True, kw_only=True):
     """A hypothesis of the catalogue."""
 
     name: Text
-    includes: Many[Text] = ()
+    includes: tuple[Text, ...] = ()
 
 
-class Question(Part):
+class Question(Part, frozen=True, kw_only=True):
     """A question of the severity tree; an answer is a level or the id of the next question."""
 
     id: Name
     ask: Text
-    yes: Level | Name
-    no: Level | Name
+    yes: Answer
+    no: Answer
 
 
-class Template(Part):
+class Template(Part, frozen=True, kw_only=True):
     """A message with its fields in order; the value of a field is its hint or its usual content."""
 
     id: Name
     title: Text
     channel: Literal["record", "chat", "status-page", "pager"]
-    severities: Many[Level] = ()
-    fields: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], str] = {}
-    messages: Annotated[dict[Moment, Text], Field(min_length=1)]
+    severities: tuple[Level, ...] = ()
+    fields: dict[FieldName, str] = {}
+    messages: Annotated[dict[Moment, Text], Meta(min_length=1)]
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -221,7 +245,7 @@ class Template(Part):
         return tuple(dict.fromkeys(PLACEHOLDER.findall("\n".join(self.messages.values()))))
 
 
-class Step(Part):
+class Step(Part, frozen=True, kw_only=True):
     """One thing to do: an action of the console, or a command, statement or query to copy.
 
     ``target`` and ``params`` are those of the action; ``when`` is its condition; ``undo`` what a temporary
@@ -243,26 +267,26 @@ class Step(Part):
     why: str = ""
 
 
-class Scenario(Part):
+class Scenario(Part, frozen=True, kw_only=True):
     """What it looks like, how to make sure, and what helps: mitigations in the safe order."""
 
     id: Name
     title: Text
     family: Family
-    symptoms: Many[Text] = ()
-    diagnosis: Many[Step] = ()
-    mitigation: Many[Step] = ()
+    symptoms: tuple[Text, ...] = ()
+    diagnosis: tuple[Step, ...] = ()
+    mitigation: tuple[Step, ...] = ()
 
 
-class Recipe(Part):
+class Recipe(Part, frozen=True, kw_only=True):
     """A procedure that is used outside of a scenario too."""
 
     id: Name
     title: Text
-    steps: Many[Step] = ()
+    steps: tuple[Step, ...] = ()
 
 
-class Command(Part):
+class Command(Part, frozen=True, kw_only=True):
     """A line of the quick-reference card."""
 
     name: Text
@@ -270,7 +294,7 @@ class Command(Part):
     why: str = ""
 
 
-class Runbook(Part):
+class Runbook(Part, frozen=True, kw_only=True):
     """The whole file. ``name`` is what ``--runbook`` takes; ``namespace`` the default one."""
 
     name: Name
@@ -279,33 +303,33 @@ class Runbook(Part):
     owner: str = ""
     last_reviewed: date | None = None
     next_review: date | None = None
-    review_when: Many[Text] = ()
+    review_when: tuple[Text, ...] = ()
     namespace: str = ""
     channel: str = ""
-    statuses: Many[Text] = ()
-    questions: Many[Text] = ()
-    detection: Many[Text] = ()
-    escalate_when: Many[Text] = ()
-    postmortem: Many[Text] = ()
-    during: Many[Text] = ()
-    after: Many[Text] = ()
+    statuses: tuple[Text, ...] = ()
+    questions: tuple[Text, ...] = ()
+    detection: tuple[Text, ...] = ()
+    escalate_when: tuple[Text, ...] = ()
+    postmortem: tuple[Text, ...] = ()
+    during: tuple[Text, ...] = ()
+    after: tuple[Text, ...] = ()
     recovery: Recovery | None = None
-    workloads: Many[Workload] = ()
-    severities: Many[Severity]
-    triage: Many[Question] = ()
-    contacts: Many[Contact] = ()
-    links: Many[Link] = ()
-    checks: Many[Check] = ()
-    systems: Many[System] = ()
-    queues: Many[Queue] = ()
-    thresholds: Many[Threshold] = ()
-    queries: Many[Query] = ()
-    phases: Many[Phase] = ()
-    causes: Many[Cause] = ()
-    templates: Many[Template] = ()
-    scenarios: Many[Scenario] = ()
-    recipes: Many[Recipe] = ()
-    commands: Many[Command] = ()
+    workloads: tuple[Workload, ...] = ()
+    severities: tuple[Severity, ...]
+    triage: tuple[Question, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    links: tuple[Link, ...] = ()
+    checks: tuple[Check, ...] = ()
+    systems: tuple[System, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    queries: tuple[Query, ...] = ()
+    phases: tuple[Phase, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    templates: tuple[Template, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
+    recipes: tuple[Recipe, ...] = ()
+    commands: tuple[Command, ...] = ()
 
     def severity(self, level: int) -> Severity | None:
         """The definition of a level."""

@@ -78,7 +78,7 @@ class AlertmanagerSource:
     async def run(self, publisher: Publisher) -> None:
         """Read until cancelled."""
         reporter = Reporter(self.name, without_userinfo(self._settings.url), publisher, self._clock)
-        headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
+        headers = {name: value.reveal() for name, value in self._settings.headers.items()}
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         async with read_only_session(headers=headers, timeout=timeout) as self._session:
             await poll(

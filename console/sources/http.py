@@ -121,7 +121,7 @@ async def check(settings: HttpSettings, session: aiohttp.ClientSession, clock: C
         async with session.request(
             settings.method,
             settings.url,
-            headers={name: value.get_secret_value() for name, value in settings.headers.items()},
+            headers={name: value.reveal() for name, value in settings.headers.items()},
             timeout=aiohttp.ClientTimeout(total=settings.timeout),
             allow_redirects=False,
             proxy=environment_proxy(settings.url),

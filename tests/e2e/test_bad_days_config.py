@@ -5,10 +5,10 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
+import msgspec
 import pytest
-from pydantic import BaseModel
 
 from console.cli import main
 from console.config import Config
@@ -18,14 +18,14 @@ from tests.e2e.small import Desk
 class Field(NamedTuple):
     """A field and the TOML that leads to it; ``header`` is the table, "" for the top."""
 
-    model: type[BaseModel]
     header: str
     required: str
     name: str
+    type: Any
 
 
-def models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def models_in(annotation: Any) -> list[type[msgspec.Struct]]:
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return [annotation]
     return [found for part in get_args(annotation) for found in models_in(part)]
 
@@ -34,26 +34,29 @@ def is_array(annotation: Any) -> bool:
     return get_origin(annotation) is tuple or any(is_array(part) for part in get_args(annotation))
 
 
-def required(model: type[BaseModel], but: str) -> str:
+def required(model: type[msgspec.Struct], but: str) -> str:
     """A line for every field that must be there."""
     return "".join(
-        f"{name} = 'x'\n" for name, field in model.model_fields.items() if field.is_required() and name != but
+        f"{field.name} = 'x'\n"
+        for field in msgspec.structs.fields(model)
+        if field.required and field.name != but
     )
 
 
 def fields(
-    model: type[BaseModel], path: tuple[str, ...] = (), header: str = "", above: str = ""
+    model: type[msgspec.Struct], path: tuple[str, ...] = (), header: str = "", above: str = ""
 ) -> Iterator[Field]:
     """Every field of a model and of all below it."""
-    for name, field in model.model_fields.items():
-        below = models_in(field.annotation)
+    for field in msgspec.structs.fields(model):
+        lines = above + header + required(model, field.name)
+        below = models_in(field.type)
         if not below:
-            yield Field(model, header, above + header + required(model, name), name)
+            yield Field(header, lines, field.name, field.type)
             continue
-        inner = (*path, name)
+        inner = (*path, field.name)
         dotted = ".".join(inner)
-        title = f"[[{dotted}]]\n" if is_array(field.annotation) else f"[{dotted}]\n"
-        yield from fields(below[0], inner, title, above + header + required(model, name) if header else "")
+        title = f"[[{dotted}]]\n" if is_array(field.type) else f"[{dotted}]\n"
+        yield from fields(below[0], inner, title, lines if header else "")
 
 
 ALL = list(fields(Config))
@@ -61,8 +64,8 @@ ALL = list(fields(Config))
 
 def wrong_value(field: Field) -> str:
     """A value of a type that the field cannot have."""
-    annotation = field.model.model_fields[field.name].annotation
-    kinds = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    bare = get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
+    kinds = get_args(bare) if get_origin(bare) in (Union, types.UnionType) else (bare,)
     return "{ a = [1] }" if dict not in {get_origin(kind) or kind for kind in kinds} else "[[1]]"
 
 

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
-from pydantic import SecretStr
 
 from console.cli import build_parser
 from console.config import ClusterSettings, Config, PostgresSettings
@@ -20,6 +20,7 @@ from console.engine.act_target import (
 )
 from console.model.actions import find
 from console.model.plan import Outcome, Plan, Progress, Risk, Target, Verdict
+from console.model.secret import Secret
 from tests.mitigations.kubernetes.rig import Rig, rig, run
 from tests.model.board import cluster, workload
 
@@ -283,8 +284,8 @@ def test_the_namespace_is_found_where_the_target_exists_once(tmp_path: Path) -> 
         async with rig(tmp_path) as r:
             r.deploy("shop", "reg/shop:v1")
             await r.rolled_out("shop")
-            everywhere = r.config.kubernetes[0].model_copy(update={"namespaces": ()})
-            r.config = r.config.model_copy(update={"kubernetes": (everywhere,)})
+            everywhere = msgspec.structs.replace(r.config.kubernetes[0], namespaces=())
+            r.config = msgspec.structs.replace(r.config, kubernetes=(everywhere,))
 
             code, out, err = await warroom(r, "k8s.restart", "deployment/shop", "--plan", "--json")
             assert code == 0, err
@@ -298,10 +299,10 @@ def test_the_namespace_is_found_where_the_target_exists_once(tmp_path: Path) -> 
 
 
 def test_a_workload_is_planned_in_view_of_the_databases_that_its_pods_share() -> None:
-    pooled = PostgresSettings(name="main", dsn=SecretStr("postgresql:///main"), pool_size=6)
+    pooled = PostgresSettings(name="main", dsn=Secret("postgresql:///main"), pool_size=6)
     config = Config(
         kubernetes=(ClusterSettings(),),
-        postgres=(pooled, PostgresSettings(name="b", dsn=SecretStr("postgresql:///b"))),
+        postgres=(pooled, PostgresSettings(name="b", dsn=Secret("postgresql:///b"))),
     )
     names = ("k8s.scale", "k8s.rollback", "k8s.evict-pod", "pg.terminate")
     read = {name: act_command.needed(config, find_action(name)) for name in names}

@@ -4,19 +4,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from console.config import AlertmanagerSettings
 from console.model.clock import SystemClock
 from console.model.metrics import AlertsSnapshot
+from console.model.secret import Secret
 from console.model.source import Health
+from console.model.strict import convert
 from console.sources.alertmanager import AlertmanagerSource
 from tests.monitoring import Monitoring
 from tests.sources.publishing import Answerer, Kept, Stall, reply, run_until, scripted
 
 
 def poll_once(url: str, **settings: Any) -> Kept:
-    wanted = AlertmanagerSettings.model_validate({"url": url} | settings)
+    wanted = convert({"url": url} | settings, AlertmanagerSettings)
     kept = Kept()
     source = AlertmanagerSource(wanted, SystemClock(), random.Random(1))
     asyncio.run(run_until(source, kept, lambda kept: len(kept.statuses) > 1))
@@ -162,7 +163,7 @@ def test_no_server_and_a_hung_one_are_told_apart(monkeypatch: pytest.MonkeyPatch
 def test_it_only_reads_and_shows_no_credential() -> None:
     with scripted(reply(200, b"[]")) as (url, requests):
         secret = url.replace("://", "://reader:hunter22@") + "/am/"
-        kept = poll_once(secret, headers={"X-Token": SecretStr("s3cr3t")})
+        kept = poll_once(secret, headers={"X-Token": Secret("s3cr3t")})
     assert sorted((request.method, request.path) for request in requests) == [
         ("GET", "/am/api/v2/alerts"),
         ("GET", "/am/api/v2/silences"),

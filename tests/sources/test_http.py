@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from console.config import HttpSettings
 from console.model.clock import SystemClock
 from console.model.http import HttpCheck
+from console.model.secret import Secret
 from console.model.source import Health
+from console.model.strict import convert
 from console.sources.http import HttpSource, ReadOnlyError, check, checking_session
 from tests.sources.publishing import Kept, Stall, reply, run_until, scripted
 
@@ -27,7 +28,7 @@ def ask(answer: Answerer, path: str = "/health", **settings: Any) -> HttpCheck:
 def ask_url(url: str, tls: bool | ssl.SSLContext = True, **settings: Any) -> HttpCheck:
     async def once() -> HttpCheck:
         async with checking_session(ssl=tls) as session:
-            wanted = HttpSettings.model_validate({"name": "shop", "url": url, "timeout": 5} | settings)
+            wanted = convert({"name": "shop", "url": url, "timeout": 5} | settings, HttpSettings)
             return await check(wanted, session, SystemClock())
 
     return asyncio.run(once())
@@ -95,7 +96,7 @@ def test_an_endless_body_is_down_after_its_time_limit() -> None:
 def test_credentials_go_to_the_server_and_nowhere_else() -> None:
     with scripted(reply(401)) as (url, requests):
         secret = url.replace("://", "://admin:hunter22@")
-        found = ask_url(f"{secret}/?api_key=abcdef123456", headers={"X-Token": SecretStr("s3cr3t")})
+        found = ask_url(f"{secret}/?api_key=abcdef123456", headers={"X-Token": Secret("s3cr3t")})
     assert requests[0].headers["X-Token"] == "s3cr3t"
     assert requests[0].headers["Authorization"].startswith("Basic ")
     shown = repr(found)

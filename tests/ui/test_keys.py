@@ -10,6 +10,7 @@ from console.config import Config
 from console.model.actions import ACTIONS, PANES, available
 from console.model.plan import Progress
 from console.model.signals import SignalsSnapshot, Step, Suggestion
+from console.model.strict import convert
 from console.ui import lookups
 from console.ui.commands import COMMANDS
 from console.ui.keys import Keymap, key_text
@@ -70,7 +71,7 @@ def test_keys_are_written_as_people_read_them(key: str, text: str) -> None:
 
 
 def test_own_keys_work_on_the_screen() -> None:
-    engine = everything(FakeEngine(Config.model_validate({"screen": {"keys": {"ui.zoom": "f5"}}})))
+    engine = everything(FakeEngine(convert({"screen": {"keys": {"ui.zoom": "f5"}}}, Config)))
 
     async def script(ui: Ui) -> None:
         await ui.press("z")

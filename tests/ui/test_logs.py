@@ -6,6 +6,7 @@ from pathlib import Path
 
 from console.config import Config
 from console.model.logs import LogLine, LogRequest
+from console.model.strict import convert
 from console.ui.screens.logs import LogsScreen, highlight
 from console.ui.widgets.lines import LineView
 from tests.ui.drive import Ui, drive
@@ -24,7 +25,7 @@ def asked(engine: FakeEngine) -> LogRequest:
 
 
 def test_logs_of_a_workload_are_merged_filtered_counted_and_saved(tmp_path: Path) -> None:
-    engine = everything(FakeEngine(Config.model_validate({"state_dir": str(tmp_path)})))
+    engine = everything(FakeEngine(convert({"state_dir": str(tmp_path)}, Config)))
 
     async def script(ui: Ui) -> None:
         await ui.press("l")

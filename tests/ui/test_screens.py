@@ -8,6 +8,7 @@ import pytest
 
 from console.config import Config
 from console.model.source import Health
+from console.model.strict import convert
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
 from tests.ui.mitigator import FakeMitigator
@@ -175,7 +176,7 @@ def test_the_same_picture_whatever_the_theme() -> None:
         grids.append(ui.grid())
 
     for theme in ("warroom-dark", "warroom-light", "warroom-contrast"):
-        drive(everything(FakeEngine(Config.model_validate({"screen": {"theme": theme}}))), script)
+        drive(everything(FakeEngine(convert({"screen": {"theme": theme}}, Config))), script)
     assert grids[0] == grids[1] == grids[2]
 
 
@@ -183,7 +184,7 @@ def test_an_unknown_theme_is_said() -> None:
     async def script(ui: Ui) -> None:
         assert "There is no theme neon; there are warroom-dark, warroom-light" in ui.text()
 
-    drive(everything(FakeEngine(Config.model_validate({"screen": {"theme": "neon"}}))), script)
+    drive(everything(FakeEngine(convert({"screen": {"theme": "neon"}}, Config))), script)
 
 
 def test_panes_that_are_not_seen_say_on_their_tab_that_something_is_wrong() -> None:
@@ -201,7 +202,7 @@ def test_panes_that_are_not_seen_say_on_their_tab_that_something_is_wrong() -> N
 
 
 def test_the_advice_in_an_empty_pane_is_read_to_its_end() -> None:
-    engine = FakeEngine(Config.model_validate({"postgres": [{"dsn": "host=db"}]}))
+    engine = FakeEngine(convert({"postgres": [{"dsn": "host=db"}]}, Config))
     advice = "it hangs or the network is cut; look at the server's own log and its load"
     engine.health("postgres:main", Health.FAILED, reason="x" * 60, advice=advice, last_ok=None)
 

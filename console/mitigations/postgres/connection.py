@@ -29,7 +29,7 @@ async def open_postgres(settings: PostgresSettings, _clock: Clock) -> PostgresCo
     On a server that is full it takes a reserved slot, which only a privileged role gets: FullError otherwise.
     """
     try:
-        link = await Link.open(settings.dsn.get_secret_value(), ACTOR, SESSION)
+        link = await Link.open(settings.dsn.reveal(), ACTOR, SESSION)
     except psycopg.Error as error:
         said = errors.explain(error)
         kind = FullError if isinstance(said, errors.FullError) else PlanError

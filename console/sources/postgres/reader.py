@@ -58,7 +58,7 @@ class Reader:
     async def _connected(self) -> Link:
         if self._link is None or self._link.closed:
             self._link = None
-            self._link = await Link.open(self._dsn.get_secret_value(), READER, SESSION)
+            self._link = await Link.open(self._dsn.reveal(), READER, SESSION)
         return self._link
 
     async def _round(self, link: Link) -> PostgresSnapshot:

@@ -23,7 +23,7 @@ class PostgresSource(ServerSource[PostgresSnapshot]):
     def __init__(self, name: str, settings: PostgresSettings, clock: Clock, rng: random.Random) -> None:
         super().__init__(
             name,
-            address(settings.dsn.get_secret_value()),
+            address(settings.dsn.reveal()),
             Reader(settings, clock),
             clock,
             rng,

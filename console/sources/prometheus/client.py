@@ -157,7 +157,7 @@ class Client:
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
         return PrometheusConnect(
             url=bare.rstrip("/"),
-            headers={name: value.get_secret_value() for name, value in self._settings.headers.items()},
+            headers={name: value.reveal() for name, value in self._settings.headers.items()},
             # The source repeats by itself, later and with back-off.
             retry=Retry(0, read=False),
             session=session,

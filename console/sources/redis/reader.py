@@ -32,7 +32,7 @@ class Reader:
     """Reads rounds and keeps the counters of the last one."""
 
     def __init__(self, settings: RedisSettings, clock: Clock) -> None:
-        self._client = ReadOnlyClient(settings.url.get_secret_value())
+        self._client = ReadOnlyClient(settings.url.reveal())
         self._queues = QueueWatch(settings.queues)
         self._clock = clock
         self._before: tuple[float, str, dict[str, int]] | None = None

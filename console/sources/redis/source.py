@@ -22,7 +22,7 @@ class RedisSource(ServerSource[RedisSnapshot]):
     def __init__(self, name: str, settings: RedisSettings, clock: Clock, rng: random.Random) -> None:
         super().__init__(
             name,
-            address(settings.url.get_secret_value()),
+            address(settings.url.reveal()),
             Reader(settings, clock),
             clock,
             rng,

@@ -13,6 +13,7 @@ from console.mitigations.world import Timing, World
 from console.model.clock import ManualClock
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.reading import NO_DATA, Point, Reading, State
+from console.model.strict import convert
 
 
 def service_with(*ratios: float | None) -> ServiceMetrics:
@@ -35,7 +36,7 @@ def test_how_much_a_ratio_moves_is_measured_window_by_window_while_it_is_as_high
 def world_of(clock: ManualClock, board: Board, folder: Path) -> World:
     return World(
         clock=clock,
-        config=Config.model_validate({"prometheus": {"url": "http://127.0.0.1:9", "window": 60}}),
+        config=convert({"prometheus": {"url": "http://127.0.0.1:9", "window": 60}}, Config),
         board=board,
         source="kubernetes:prod",
         settings=None,

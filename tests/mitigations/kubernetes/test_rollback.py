@@ -1,6 +1,7 @@
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from console.config import PrometheusSettings
@@ -147,8 +148,8 @@ def test_a_rollout_that_gets_stuck_is_reported(tmp_path: Path) -> None:
 def test_the_error_ratio_decides_the_verdict(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with rig(tmp_path) as r:
-            r.config = r.config.model_copy(
-                update={"prometheus": PrometheusSettings(url="http://127.0.0.1:9", window=4)}
+            r.config = msgspec.structs.replace(
+                r.config, prometheus=PrometheusSettings(url="http://127.0.0.1:9", window=4)
             )
             r.runner = r.make_runner()
             r.deploy("shop", "reg/shop:v1")

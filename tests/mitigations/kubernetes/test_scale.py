@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from console.config import PostgresSettings
@@ -9,6 +10,7 @@ from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.plan import Risk
 from console.model.postgres import PostgresSnapshot
 from console.model.reading import NO_DATA, Reading, State
+from console.model.secret import Secret
 from tests.mitigations.kubernetes.rig import NAMESPACE, Rig, losing_answers, rig, run
 
 PATCH = Match(method="PATCH")
@@ -40,8 +42,8 @@ def hpa(r: Rig, low: int, high: int) -> None:
 
 
 def database(r: Rig, pool: int, usable: int, clients: int) -> None:
-    settings = PostgresSettings(dsn="postgresql://127.0.0.1/x", pool_size=pool)  # type: ignore[arg-type]
-    r.config = r.config.model_copy(update={"postgres": (settings,)})
+    settings = PostgresSettings(dsn=Secret("postgresql://127.0.0.1/x"), pool_size=pool)
+    r.config = msgspec.structs.replace(r.config, postgres=(settings,))
     r.runner = r.make_runner()
     snapshot = PostgresSnapshot(
         at=1,

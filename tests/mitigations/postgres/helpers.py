@@ -19,6 +19,7 @@ from console.mitigations.base import Mitigation
 from console.mitigations.world import Timing, World
 from console.model.clock import ManualClock
 from console.model.plan import Outcome, Plan, Target, Verdict
+from console.model.strict import convert
 from tests.services import PostgresServer, eventually
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ async def world_on(
     server: PostgresServer, folder: Path, user: str = "postgres", **settings: object
 ) -> AsyncIterator[World]:
     """A world whose system is ``server``."""
-    given = PostgresSettings.model_validate({"dsn": server.dsn(user), **settings})
+    given = convert({"dsn": server.dsn(user), **settings}, PostgresSettings)
     world = World(
         clock=ManualClock(START),
         config=Config(postgres=(given,)),

@@ -14,6 +14,7 @@ from console.engine.ports import FullError, PlanError
 from console.mitigations.postgres.connection import open_postgres
 from console.mitigations.postgres.kept import ActingSessions
 from console.model.clock import ManualClock
+from console.model.strict import convert
 from tests.mitigations.postgres.helpers import client, run
 from tests.services import PostgresServer, eventually_async
 
@@ -33,7 +34,7 @@ async def kept(settings: PostgresSettings) -> AsyncIterator[ActingSessions]:
 
 def test_on_a_full_server_the_kept_connection_still_acts(postgres_18: PostgresServer) -> None:
     postgres_18.execute("CREATE ROLE helper LOGIN; GRANT pg_signal_backend, pg_monitor TO helper")
-    settings = PostgresSettings.model_validate({"dsn": postgres_18.dsn("helper")})
+    settings = convert({"dsn": postgres_18.dsn("helper")}, PostgresSettings)
 
     async def scenario() -> None:
         async with kept(settings) as sessions:
@@ -57,7 +58,7 @@ def test_a_server_that_is_full_at_first_is_tried_again_soon(
 ) -> None:
     monkeypatch.setattr("console.mitigations.postgres.kept.FULL_SECONDS", 0.05)
     postgres_18.execute("CREATE ROLE helper LOGIN")
-    settings = PostgresSettings.model_validate({"dsn": postgres_18.dsn("helper")})
+    settings = convert({"dsn": postgres_18.dsn("helper")}, PostgresSettings)
     acting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'warroom-act'"
 
     async def scenario() -> None:
@@ -79,7 +80,7 @@ def test_a_server_that_is_full_at_first_is_tried_again_soon(
 
 
 def test_a_connection_that_broke_is_replaced(postgres_18: PostgresServer) -> None:
-    settings = PostgresSettings.model_validate({"dsn": postgres_18.dsn("postgres")})
+    settings = convert({"dsn": postgres_18.dsn("postgres")}, PostgresSettings)
 
     async def scenario() -> None:
         async with kept(settings) as sessions:

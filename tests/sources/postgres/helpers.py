@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from console.config import PostgresSettings
 from console.model.clock import ManualClock
 from console.model.postgres import PostgresSnapshot
+from console.model.strict import convert
 from console.sources.base import SourceError
 from console.sources.postgres import PostgresSource
 
@@ -22,7 +23,7 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 @asynccontextmanager
 async def reading(dsn: str, clock: ManualClock | None = None) -> AsyncIterator[PostgresSource]:
     """A source that is closed afterwards."""
-    settings = PostgresSettings.model_validate({"dsn": dsn})
+    settings = convert({"dsn": dsn}, PostgresSettings)
     source = PostgresSource("postgres:main", settings, clock or ManualClock(START), random.Random(1))
     try:
         yield source

@@ -16,6 +16,7 @@ from console.engine.board import Board
 from console.model import conninfo
 from console.model.clock import ManualClock
 from console.model.source import Health, SourceStatus
+from console.model.strict import convert
 from console.sources.base import SourceError
 from console.sources.postgres import PostgresSource
 from tests.services import PostgresFactory, PostgresServer, eventually_async, free_port
@@ -249,7 +250,7 @@ class Seen(Board):
 def run_source(server: PostgresServer, check: Any, user: str = "postgres", **more: str) -> Seen:
     """Run a source until ``check(board)`` holds."""
     board = Seen()
-    settings = PostgresSettings.model_validate({"dsn": server.dsn(user, **more), "interval": 1})
+    settings = convert({"dsn": server.dsn(user, **more), "interval": 1}, PostgresSettings)
     source = PostgresSource("postgres:main", settings, ManualClock(START), random.Random(1))
 
     async def scenario() -> None:

@@ -10,20 +10,21 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from pydantic import SecretStr
 
 from console.config import PrometheusSettings
 from console.model.clock import SystemClock
 from console.model.metrics import PrometheusSnapshot
 from console.model.reading import State
+from console.model.secret import Secret
 from console.model.source import Health
+from console.model.strict import convert
 from console.sources.base import SourceError
 from console.sources.prometheus import PrometheusSource, client
 from tests.sources.publishing import Kept, Stall, reply, run_until, scripted
 
 
 def source(url: str, **settings: Any) -> PrometheusSource:
-    wanted = PrometheusSettings.model_validate({"url": url, "interval": 1} | settings)
+    wanted = convert({"url": url, "interval": 1} | settings, PrometheusSettings)
     return PrometheusSource(wanted, SystemClock(), random.Random(1))
 
 
@@ -142,7 +143,7 @@ def test_requests_are_few_reads_and_carry_prefix_headers_and_a_time_limit() -> N
     with scripted(reply(200, body)) as (url, requests):
         secret = url.replace("://", "://reader:hunter22@") + "/tenants/prometheus/"
         services = [{"name": f"service-{index}"} for index in range(50)]
-        asked = source(secret, headers={"X-Scope-OrgID": SecretStr("team-7")}, services=services)
+        asked = source(secret, headers={"X-Scope-OrgID": Secret("team-7")}, services=services)
         kept = Kept()
         asyncio.run(run_until(asked, kept, lambda kept: len(kept.snapshots) == 1))
     assert len(requests) <= 6
@@ -165,7 +166,7 @@ def test_a_netrc_of_the_user_does_not_replace_the_configured_header(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with scripted(reply(200, success([]))) as (url, requests):
-        read(url, headers={"Authorization": SecretStr("Bearer given")})
+        read(url, headers={"Authorization": Secret("Bearer given")})
     assert {request.headers["Authorization"] for request in requests} == {"Bearer given"}
 
 

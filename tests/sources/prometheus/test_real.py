@@ -13,6 +13,7 @@ from console.model.clock import ManualClock, SystemClock
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.reading import State
 from console.model.source import Health
+from console.model.strict import convert
 from console.sources.prometheus import PrometheusSource
 from tests.monitoring import Monitoring
 from tests.services import eventually
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.services
 
 def source(monitoring: Monitoring, **settings: Any) -> PrometheusSource:
     wanted = {"url": monitoring.prometheus, "window": 5, "interval": 1, "history": 60} | settings
-    return PrometheusSource(PrometheusSettings.model_validate(wanted), SystemClock(), random.Random(1))
+    return PrometheusSource(convert(wanted, PrometheusSettings), SystemClock(), random.Random(1))
 
 
 def read(monitoring: Monitoring, **settings: Any) -> PrometheusSnapshot:
@@ -177,9 +178,7 @@ def test_a_window_of_too_few_samples_is_named(monitoring: Monitoring) -> None:
 
 def warned(monitoring: Monitoring, window: float) -> tuple[str, ...]:
     # Below what the settings allow: stands for a scrape interval of 15 s with a window of 30 s.
-    settings = PrometheusSettings.model_construct(
-        **(PrometheusSettings(url=monitoring.prometheus).model_dump() | {"window": window, "services": ()})
-    )
+    settings = PrometheusSettings(url=monitoring.prometheus, window=window)
 
     async def once() -> tuple[str, ...]:
         asked = PrometheusSource(settings, SystemClock(), random.Random(1))

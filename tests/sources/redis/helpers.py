@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from console.config import RedisSettings
 from console.model.clock import ManualClock
 from console.model.redis import RedisSnapshot
+from console.model.strict import convert
 from console.sources.base import SourceError
 from console.sources.redis import RedisSource
 
@@ -22,7 +23,7 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 @asynccontextmanager
 async def reading(url: str, *queues: str, clock: ManualClock | None = None) -> AsyncIterator[RedisSource]:
     """A source that is closed afterwards."""
-    settings = RedisSettings.model_validate({"url": url, "queues": queues})
+    settings = convert({"url": url, "queues": queues}, RedisSettings)
     source = RedisSource("redis:main", settings, clock or ManualClock(START), random.Random(1))
     try:
         yield source
