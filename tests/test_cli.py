@@ -38,6 +38,20 @@ def test_help_and_version_load_neither_textual_nor_a_client() -> None:
     assert __version__ in run("--version").stdout
 
 
+def test_settings_runbooks_and_incidents_load_no_pydantic() -> None:
+    code = (
+        "import importlib, pkgutil, sys\n"
+        "import console.config, console.incident, console.model\n"
+        "for package in (console.incident, console.model):\n"
+        "    for found in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "        importlib.import_module(found.name)\n"
+        "console.config.parse('', 'f', {'runbook': 'sergas'})\n"
+        "assert not {'pydantic', 'pydantic_core'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_every_command_has_a_handler() -> None:
     actions = [action for action in build_parser()._actions if action.dest == "command"]
     assert actions[0].choices is not None

@@ -152,6 +152,39 @@ def test_a_wrong_secret_is_not_repeated() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[postgres]\ndsn = 'host=db password=hunter2'\npool_size = 'x'",
+        "[postgres]\npassword = 'hunter2'",
+        "[postgres]\ndsn = { password = 'hunter2' }",
+        "[prometheus]\nurl = 'http://x'\nheaders = { Authorization = ['hunter2'] }",
+        "[prometheus]\nurl = 'http://x'\nheaders = 'hunter2'",
+        "[prometheus]\nurl = 'http://u:hunter2/x@h:9090'",
+        "[alertmanager]\nurl = 'ftp://u:hunter2@h'",
+        "[[http]]\nname = 'a'\nurl = 'http://u:hunter2\u2100@h'",
+        "[redis]\nurl = 'cache:6379/hunter2'",
+        "token = 'hunter2'\nredis = 'hunter2'",
+    ],
+)
+def test_no_refusal_repeats_what_may_be_secret(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "f")
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_text_is_no_number_and_a_number_no_truth() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse("[kubernetes]\nqps = '5'\nburst = 5.0\nin_cluster = 1", "f")
+    assert str(caught.value).splitlines() == [
+        "f:4: 'kubernetes.0.in_cluster': has to be true or false",
+        "f:2: 'kubernetes.0.qps': has to be a number",
+        "f:3: 'kubernetes.0.burst': has to be a whole number",
+    ]
+    assert parse("[kubernetes]\nqps = 5", "f").kubernetes[0].qps == 5.0
+
+
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "none.toml")
