@@ -9,13 +9,22 @@ from typing import Any
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
+from console.model.logs import LogLine
 from console.ui.widgets.lines import LineView
+
+
+def logged(*texts: str) -> list[LogLine]:
+    return [LogLine(None, "pod", "app", text) for text in texts]
+
+
+def text_of(record: LogLine | str) -> str:
+    return record if isinstance(record, str) else record.text
 
 
 class Host(App[None]):
     def __init__(self, limit: int) -> None:
         super().__init__()
-        self.lines = LineView(lambda text: ((text, "text"),), limit=limit)
+        self.lines = LineView(lambda record: ((text_of(record), "text"),), limit=limit)
 
     def compose(self) -> ComposeResult:
         yield self.lines
@@ -38,7 +47,7 @@ def seen(lines: LineView) -> list[str]:
 
 def test_it_follows_the_end() -> None:
     async def script(lines: LineView, pilot: Pilot[None]) -> None:
-        lines.append([f"line {number}" for number in range(100)])
+        lines.append(logged(*(f"line {number}" for number in range(100))))
         assert seen(lines)[-1] == "line 99"
 
     run(script)
@@ -46,10 +55,10 @@ def test_it_follows_the_end() -> None:
 
 def test_it_stands_still_after_scrolling_up_and_counts() -> None:
     async def script(lines: LineView, pilot: Pilot[None]) -> None:
-        lines.append([f"line {number}" for number in range(100)])
+        lines.append(logged(*(f"line {number}" for number in range(100))))
         await pilot.press("pageup")
         before = seen(lines)
-        lines.append(["late 1", "late 2"])
+        lines.append(logged("late 1", "late 2"))
         assert seen(lines) == before and lines.waiting == 2 and not lines.following
         await pilot.press("end")
         assert seen(lines)[-1] == "late 2" and lines.waiting == 0 and lines.following
@@ -59,10 +68,10 @@ def test_it_stands_still_after_scrolling_up_and_counts() -> None:
 
 def test_a_filter_shows_and_counts_matches_of_old_and_new_lines() -> None:
     async def script(lines: LineView, pilot: Pilot[None]) -> None:
-        lines.append([f"line {number}" for number in range(100)])
-        lines.set_filter(lambda text: text.endswith("7"))
+        lines.append(logged(*(f"line {number}" for number in range(100))))
+        lines.set_filter(lambda line: line.text.endswith("7"))
         assert lines.total == 10 and seen(lines)[-1] == "line 97"
-        lines.append(["line 107", "line 108"])
+        lines.append(logged("line 107", "line 108"))
         assert lines.total == 11 and lines.held == 102
         lines.set_filter(None)
         assert seen(lines)[-1] == "line 108"
@@ -72,14 +81,14 @@ def test_a_filter_shows_and_counts_matches_of_old_and_new_lines() -> None:
 
 def test_the_oldest_are_forgotten_and_counted_while_the_view_stands() -> None:
     async def script(lines: LineView, pilot: Pilot[None]) -> None:
-        lines.append([f"line {number}" for number in range(1000)])
+        lines.append(logged(*(f"line {number}" for number in range(1000))))
         await pilot.press("pageup", "pageup")
         before = seen(lines)
-        lines.append([f"more {number}" for number in range(50)])
+        lines.append(logged(*(f"more {number}" for number in range(50))))
         assert lines.held <= 1000 and lines.forgotten == 1050 - lines.held
         assert seen(lines) == before
-        lines.set_filter(lambda text: text.startswith("more"))
-        lines.append([f"more {number}" for number in range(50, 800)])
+        lines.set_filter(lambda line: line.text.startswith("more"))
+        lines.append(logged(*(f"more {number}" for number in range(50, 800))))
         assert lines.total == len(list(lines.shown()))
 
     run(script, limit=1000)
@@ -87,7 +96,7 @@ def test_the_oldest_are_forgotten_and_counted_while_the_view_stands() -> None:
 
 def test_a_hundred_thousand_lines() -> None:
     async def script(lines: LineView, pilot: Pilot[None]) -> None:
-        lines.append([f"line {number}" for number in range(100_000)])
+        lines.append(logged(*(f"line {number}" for number in range(100_000))))
         await pilot.press("home")
         assert seen(lines)[0] == "line 0"
         await pilot.press("end")
@@ -98,7 +107,7 @@ def test_a_hundred_thousand_lines() -> None:
 
 def test_sideways() -> None:
     async def script(lines: LineView, pilot: Pilot[None]) -> None:
-        lines.append(["0123456789" * 8])
+        lines.append(logged("0123456789" * 8))
         await pilot.press("right")
         assert seen(lines)[0].startswith("6789")
         await pilot.press("left")

@@ -100,7 +100,7 @@ class LogsScreen(Dialog[None]):
         assert self._wake is not None
         self._dropped = 0
         self._notices.clear()
-        self.lines.replace(())
+        self.lines.clear()
         self.lines.following = True
         self._feed = self.engine.logs(self._source, self._request, self._wake.poke)
         self.renew()

@@ -7,14 +7,16 @@ through the lines from the end backwards, a little at a time, so that no key wai
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol
 
 from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.message import Message
 from textual.strip import Strip
 
+from console.model.logs import LogLine
+from console.model.logstore import LogStore
 from console.ui.cells import Spans, strip_of
 from console.ui.widgets.line_widget import MOVES, LineWidget
 
@@ -26,11 +28,19 @@ _PAUSE = 0.004
 """Seconds between two such slices, for the keys and frames that wait."""
 
 
+class Records(Protocol):
+    """What can be shown: records by their position."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
 class LineView(LineWidget, can_focus=True):
     """See the module. ``form`` makes the spans of a record.
 
-    Records are either given with ``append`` and kept here, at most ``limit``, or stay in a sequence that
-    somebody else keeps and lets grow, and ``show`` says that it did.
+    Records are either log lines, given with ``append`` and kept here, at most ``limit``, or stay in a
+    sequence that somebody else keeps and lets grow, and ``show`` says that it did.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -46,8 +56,8 @@ class LineView(LineWidget, can_focus=True):
         super().__init__(id=id)
         self._form = form
         self._limit = limit
-        self._own: list[Any] = []
-        self._records: Sequence[Any] = self._own
+        self._own = LogStore()
+        self._records: Records = self._own
         self._count = 0
         self._base = 0
         self._wanted: Callable[[Any], bool] | None = None
@@ -80,32 +90,27 @@ class LineView(LineWidget, can_focus=True):
         """The positions of the first visible line and of the one after the last."""
         return self._top, min(self.total, self._top + self.size.height)
 
-    def shown(self) -> Iterable[Any]:
+    def shown(self) -> Iterator[Any]:
         """The records that pass the filter, oldest first."""
-        if self._wanted is None:
-            return tuple(self._records)
         while self._unfiltered:
             self._filter_more()
-        return tuple(self._records[serial - self._base] for serial in self._hits)
+        places = range(self._count) if self._wanted is None else [hit - self._base for hit in self._hits]
+        return (self._records[place] for place in places)
 
-    def append(self, records: Sequence[Any]) -> None:
-        """Add records at the end; the oldest go when there are too many, and are counted."""
+    def append(self, records: Sequence[LogLine]) -> None:
+        """Add log lines at the end; the oldest go when there are too many, and are counted."""
         if records:
             self._own.extend(records)
             self._grow(len(records))
 
-    def show(self, records: Sequence[Any]) -> None:
+    def show(self, records: Records) -> None:
         """Show a sequence that is kept elsewhere; when it is the one shown already, what it has more."""
         known = self._count
         if records is self._records or (0 < known <= len(records) and records[known - 1] is self._last()):
             self._records = records
             self._grow(len(records) - known)
             return
-        self._clear()
-        self._records = records
-        self._grow(len(records))
-        self._clamp()
-        self.refresh()
+        self.replace(records)
 
     def _last(self) -> Any:
         return self._records[self._count - 1]
@@ -134,14 +139,18 @@ class LineView(LineWidget, can_focus=True):
             if added and self._top + self.size.height > self.total - added:
                 self.refresh()
 
-    def replace(self, records: Sequence[Any]) -> None:
-        """Keep and show other records."""
+    def replace(self, records: Records) -> None:
+        """Begin anew with a sequence that is kept elsewhere."""
         self._clear()
-        self._own = []
-        self._records = self._own
-        self.append(records)
+        self._records = records
+        self._grow(len(records))
         self._clamp()
         self.refresh()
+
+    def clear(self) -> None:
+        """Begin anew with nothing; log lines are appended then."""
+        self._own = LogStore()
+        self.replace(self._own)
 
     def _clear(self) -> None:
         self._hits = []
@@ -226,9 +235,9 @@ class LineView(LineWidget, can_focus=True):
         surplus = self._count - self._limit
         if surplus <= 0 or self._records is not self._own:
             return
-        surplus += self._limit // 20  # in lots, for each costs a move of the whole list
+        surplus += self._limit // 20  # in lots, for each costs a move of what is left
         before = self.total
-        del self._own[:surplus]
+        self._own.drop(surplus)
         self._count -= surplus
         self._unfiltered = max(0, self._unfiltered - surplus)
         self._base += surplus
@@ -284,7 +293,7 @@ class LineView(LineWidget, can_focus=True):
         """Let the records go at once: a closed screen is a cycle that waits for the garbage collector."""
         self._wanted = None
         self._clear()
-        self._own = []
+        self._own = LogStore()
         self._records = self._own
         self._painted.clear()
 
