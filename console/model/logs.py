@@ -6,11 +6,15 @@ import re
 
 import msgspec
 
+TAIL = 500
+"""Lines of a container that a log begins with, unless something else is asked for."""
+
 
 class LogRequest(msgspec.Struct, frozen=True):
     """Which logs to read: pods of one namespace by name; an empty ``container`` means all of them.
 
-    ``since`` is seconds back (None: by ``tail`` lines), ``previous`` the last terminated container.
+    ``since`` is seconds back (None: by ``tail`` lines of each container), ``previous`` the last terminated
+    container.
     """
 
     namespace: str
@@ -19,7 +23,7 @@ class LogRequest(msgspec.Struct, frozen=True):
     previous: bool = False
     follow: bool = True
     since: float | None = None
-    tail: int = 500
+    tail: int = TAIL
 
 
 class LogLine(msgspec.Struct, frozen=True, gc=False):

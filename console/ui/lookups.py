@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from console.model.kube import Event, KubeSnapshot, Pod, Workload
-from console.model.logs import LogRequest
+from console.model.logs import TAIL, LogRequest
 from console.model.metrics import Alert
 from console.model.signals import Signal, Suggestion
 from console.ui import mitigate
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _MERGED = 20
 """Pods whose logs are read at once."""
+_FIRST_LINES = 2_000
+"""Lines of all of them together that a log begins with."""
 
 
 def _row(screen: MainScreen) -> tuple[str, Workload | Pod] | None:
@@ -123,7 +125,8 @@ def _logs(screen: MainScreen) -> None:
         screen.say(f"Logs of {_MERGED} of {len(pods)} pods, the sick ones first.", "warn")
     names = tuple(pod.name for pod in pods[:_MERGED])
     containers = tuple(dict.fromkeys(container.name for pod in pods for container in pod.containers))
-    request = LogRequest(row.namespace, names)
+    tail = min(TAIL, _FIRST_LINES // len(names))
+    request = LogRequest(row.namespace, names, tail=tail)
     label = _label(row) + (f"  {len(names)} pods" if len(names) > 1 else "")
     screen.app.push_screen(LogsScreen(screen.engine, source, label, request, containers))
 

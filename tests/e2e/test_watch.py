@@ -166,7 +166,7 @@ def test_the_process_never_loads_what_mutates(scene: Scene) -> None:
     assert not [name for name in loaded if name.startswith("console.mitigations")]
     assert not loaded & {"console.engine.act", "console.engine.live", "console.engine.launch"}
     # Each is loaded by the whole of a client library, of which a few modules are used: 17 MB.
-    assert not loaded & {"redis.commands", "kubernetes.client", "charset_normalizer"}
+    assert not loaded & {"pydantic", "redis.commands", "kubernetes.client", "charset_normalizer"}
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)

@@ -37,3 +37,27 @@ def test_all_threads_share_one_heap() -> None:
 
     assert heaps("as it is") > 1
     assert heaps("small") == 1
+
+
+_HOLES = """
+import re
+from console.engine.memory import keep_small, trim
+def resident():
+    with open("/proc/self/status") as status:
+        return int(re.search(r"VmRSS:\\s+(\\d+)", status.read())[1])
+keep_small()
+blocks = [bytes(5000) for _ in range(10_000)]
+full = resident()
+blocks = blocks[::20]
+before = resident()
+trim()
+print(full, before, resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is asked to")
+def test_what_is_free_between_blocks_in_use_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", _HOLES], capture_output=True, text=True, check=True)
+    full, before, after = map(int, done.stdout.split())
+    assert full - before < 10_000, "without being asked it gives nothing back"
+    assert full - after > 25_000

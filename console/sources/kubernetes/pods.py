@@ -29,7 +29,7 @@ def project_pod(raw: wire.Pod, workload: str, before: Pod | None = None) -> Pod:
     containers = tuple(_container(item, init=False) for item in mains)
     if status.init_container_statuses:
         containers = (*(_container(item, init=True) for item in status.init_container_statuses), *containers)
-    if all(item.state == "running" and not item.restarts for item in containers):
+    if all(item.state == "running" and item.last_finished is None for item in containers):
         containers = _containers(containers)  # nothing in them is of this pod alone
     ready = _condition(status, "Ready")
     uid, name, address = metadata.uid, text(metadata.name), text(status.pod_ip)

@@ -21,7 +21,7 @@ from console.sources.kubernetes.objects import project_budget, project_event, pr
 from console.sources.kubernetes.pods import project_pod
 from console.sources.kubernetes.rows import Rows
 from console.sources.kubernetes.sickness import judge_pod
-from console.sources.kubernetes.text import controller, text, word
+from console.sources.kubernetes.text import Shared, controller, text, word
 from console.sources.kubernetes.timers import Timers
 from console.sources.kubernetes.workloads import (
     owner_key,
@@ -33,6 +33,8 @@ from console.sources.kubernetes.workloads import (
 EVENTS_KEPT = 5_000
 Usage = tuple[float, int]
 """Cores and bytes in use."""
+
+_whys: Shared[str] = Shared()
 
 
 class Store:
@@ -152,7 +154,7 @@ class Store:
     def _judge(self, pod: Pod) -> None:
         verdict = judge_pod(pod, self._now())
         if verdict.sick or pod.sick:
-            pod = replace(pod, sick=verdict.sick, why=verdict.why, severity=verdict.severity)
+            pod = replace(pod, sick=verdict.sick, why=_whys(verdict.why), severity=verdict.severity)
         self._timers.set(pod.uid, verdict.until)
         self._swap_pod(pod)
 

@@ -123,7 +123,7 @@ class LogsScreen(Dialog[None]):
         since = (
             f"last {age(request.since)}"
             if request.since is not None
-            else f"last {plural(request.tail, 'line')}"
+            else f"last {plural(request.tail, 'line')}{' of each' if len(request.pods) > 1 else ''}"
         )
         parts = ["previous container" if request.previous else "live", since]
         parts.append(f"container {request.container}" if request.container else "all containers")
