@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +19,7 @@ from msgspec import Meta
 
 from console.model import conninfo
 from console.model.explain import Path as Place
-from console.model.explain import line_of, positions, where
+from console.model.explain import line_of, positions, read_toml, where
 from console.model.keymap import checked_keymap
 from console.model.secret import Secret
 from console.model.strict import MistakesError, convert
@@ -260,9 +259,9 @@ def load(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
 def parse(text: str, name: str, flags: Mapping[str, Any] | None = None) -> Config:
     """A configuration from TOML ``text`` with ``flags`` on top; ``name`` stands in messages."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: is not valid TOML: {error}") from None
+        data = read_toml(text)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
     for section in ("kubernetes", "postgres", "redis", "http"):
         if isinstance(data.get(section), dict):
             data[section] = [data[section]]

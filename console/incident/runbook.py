@@ -6,7 +6,6 @@ default configuration file, which then count before a bundled one of the same na
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,9 +77,9 @@ def read(name: str, base: Path) -> Source:
 def understand(text: str, name: str) -> Source:
     """TOML as cleaned data. Raises UnreadableError."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UnreadableError(f"{name}: is not valid TOML: {error}") from None
+        data = read_toml(text)
+    except ValueError as error:
+        raise UnreadableError(f"{name}: {error}") from None
     return Source(name, text, _cleaned(data))
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 Path = tuple[str | int, ...]
 
@@ -17,6 +19,22 @@ _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
 _PAIR = re.compile(rf"\s*({_DOTTED})\s*=(.*)", re.DOTALL)
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'")
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """What stands in ``text``. Raises ValueError, whose words say what is wrong and, where known, in which line.
+
+    tomllib has an error of its own for most mistakes, but hands on what Python says of a number that is too
+    long for it, and of brackets in brackets beyond its stack.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"is not valid TOML: {error}") from None
+    except ValueError:
+        raise ValueError("is not valid TOML: a number has too many digits; shorten it") from None
+    except RecursionError:
+        raise ValueError("cannot be read: too many brackets stand in one another") from None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -25,6 +25,9 @@ _FASTER = 10
 _REPLACED = 60
 """Pods that are replaced by new ones in a minute."""
 _WARNINGS = 60
+_GROWTH = 10.0
+"""MB that an hour may still add once what only fills up is full. A shorter history cannot tell: the person
+looks around as often in it."""
 _ENTRIES = 24
 """Automatic entries of the timeline in a minute, as many as a console writes of both kinds."""
 _ESCAPE, _ENTER, _ZOOM, _SORT, _SLASH = b"\x1b", b"\r", b"z", b"o", b"/"
@@ -54,7 +57,7 @@ def hour(stage: Stage) -> list[Figure]:
         Figure("memory at the start", sizes[0], "MB"),
         Figure(f"memory after {minutes // 2} minutes", sizes[_SAMPLES // 2], "MB"),
         Figure(f"memory after {minutes} minutes", sizes[-1], "MB"),
-        Figure("growth in the second half, per hour", growth, "MB", 10.0),
+        Figure("growth in the second half, per hour", growth, "MB", _GROWTH if minutes >= 60 else None),
         Figure(f"peak memory in {minutes} minutes", peak, "MB", 120.0),
     ]
 

@@ -155,24 +155,6 @@ def owners(metadata: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(clean(text, 240) for text in found)
 
 
-def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
-    """Whether a LabelSelector selects ``labels``; None selects nothing, an empty one everything."""
-    if selector is None:
-        return False
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    return all(_expression(term, labels) for term in selector.get("matchExpressions") or ())
-
-
-def _expression(term: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, operator, values = term["key"], term["operator"], term.get("values") or ()
-    if operator == "In":
-        return labels.get(key) in values
-    if operator == "NotIn":
-        return labels.get(key) not in values
-    return (key in labels) is (operator == "Exists")
-
-
 def selector_text(selector: Mapping[str, Any]) -> str:
     """A LabelSelector as the ``labelSelector`` parameter of a list."""
     parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
