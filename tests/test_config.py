@@ -128,6 +128,20 @@ def test_each_mistake_is_named_with_its_line(text: str, line: int, words: list[s
     assert "hunter2" not in str(caught.value) and "class" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("burst = [", "is not valid TOML: Invalid value (at end of document)"),
+        (f"burst = {'9' * 5000}", "is not valid TOML: a number has too many digits; shorten it"),
+        (f"burst = {'[' * 5000}", "cannot be read: too many brackets stand in one another"),
+    ],
+)
+def test_what_is_no_toml_is_refused_with_the_file(text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "warroom.toml")
+    assert str(caught.value) == f"warroom.toml: {words}"
+
+
 def test_a_key_is_named_by_what_is_printed_on_it() -> None:
     keys = parse(
         "[screen]\nkeys = { 'ui.zoom' = '+', 'ui.filter' = '?, f3', 'ui.help' = 'H' }", "f"

@@ -77,7 +77,7 @@ async def release(board: Board) -> None:
 def trim() -> None:
     """Give back the whole pages between blocks in use: of itself glibc does so at the end of its heap only.
 
-    A log that was read leaves some 5 MB of them. It takes 2 ms.
+    A log that was read leaves some 5 MB of them. It takes half a millisecond.
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -15,7 +15,7 @@ import msgspec
 from console.config import ConfigError, default_config_file
 from console.model.actions import ACTIONS, find
 from console.model.explain import Path as Place
-from console.model.explain import line_of, nearest, positions, where
+from console.model.explain import line_of, nearest, positions, read_toml, where
 from console.model.runbook import Runbook, Step
 from console.model.strict import Mistake, MistakesError, convert
 from console.model.text import clean_lines

@@ -22,7 +22,7 @@ _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'")
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """What stands in ``text``. Raises ValueError, whose words say what is wrong and, where known, in which line.
+    """What stands in ``text``. Raises ValueError, which says what is wrong with it.
 
     tomllib has an error of its own for most mistakes, but hands on what Python says of a number that is too
     long for it, and of brackets in brackets beyond its stack.

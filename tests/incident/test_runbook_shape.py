@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from console.incident.runbook import UnreadableError, understand
 from tests.incident.test_runbook import OWN, complaints
 
 
@@ -37,3 +38,17 @@ def test_a_question_leads_to_a_level_or_another_question(value: str) -> None:
 )
 def test_a_value_of_another_shape_is_told_without_a_pattern(extra: str, words: str) -> None:
     assert words in complaints(f"{OWN}\n{extra}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name = ", "is not valid TOML: Invalid value (at end of document)"),
+        (f"name = {'9' * 5000}", "is not valid TOML: a number has too many digits; shorten it"),
+        (f"name = {'[' * 5000}", "cannot be read: too many brackets stand in one another"),
+    ],
+)
+def test_what_is_no_toml_is_refused_with_the_file(text: str, words: str) -> None:
+    with pytest.raises(UnreadableError) as caught:
+        understand(text, "own.toml")
+    assert str(caught.value) == f"own.toml: {words}"
