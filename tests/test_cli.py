@@ -80,6 +80,15 @@ def test_nothing_configured_names_the_next_steps(tmp_path: Path) -> None:
     assert "warroom init" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["status", "check"])
+def test_a_kubeconfig_that_is_not_there_is_told_once(command: str, tmp_path: Path) -> None:
+    home = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "WARROOM_STATE_DIR": str(tmp_path / "state")}
+    done = run(command, "--kubeconfig", str(tmp_path / "none"), env=home)
+    assert done.returncode != 0
+    assert f"{tmp_path / 'none'} cannot be used: the file does not exist or is empty" in done.stdout
+    assert done.stderr == ""
+
+
 def test_check_names_no_file_that_is_not_there(tmp_path: Path) -> None:
     home = {
         **os.environ,

@@ -8,11 +8,16 @@ So the packages are made known without running those files.
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from console.sources.packages import skip_init
 
 _CLIENT = "kubernetes.aio.client"
+
+# Python prints the warnings of a library without any handler on stderr, where the console is drawn and where
+# our own sentence about the same failure follows.
+logging.getLogger("kubernetes").addHandler(logging.NullHandler())
 
 skip_init("kubernetes", "kubernetes.aio", _CLIENT)
 
