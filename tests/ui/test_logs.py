@@ -11,7 +11,7 @@ from console.ui.screens.logs import LogsScreen, highlight
 from console.ui.widgets.lines import LineView
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
-from tests.ui.scene import everything
+from tests.ui.scene import everything, pod, snapshot, workload
 
 
 def line(text: str, pod: str = "checkout-7d9f8-000") -> LogLine:
@@ -55,6 +55,19 @@ def test_logs_of_a_workload_are_merged_filtered_counted_and_saved(tmp_path: Path
         assert ui.at_home and ("close", "kubernetes:prod") in engine.calls
 
     drive(engine, script, (160, 40))
+
+
+def test_the_more_pods_are_merged_the_fewer_lines_each_begins_with() -> None:
+    engine = everything(FakeEngine())
+    web = workload("web", 50)
+    engine.board.publish("kubernetes:prod", snapshot([web], [pod(web, number) for number in range(50)]))
+
+    async def script(ui: Ui) -> None:
+        await ui.press("l")
+        assert (len(asked(engine).pods), asked(engine).tail) == (20, 100)
+        assert "last 100 lines of each" in ui.text()
+
+    drive(engine, script)
 
 
 def test_previous_since_and_container_ask_again() -> None:
