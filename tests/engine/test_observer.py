@@ -1,113 +1,23 @@
 """The observer with a real board and real timeline files, and a clock that the test moves."""
 
 import asyncio
-import random
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from console.engine import observer as module
 from console.engine import scribe
 from console.engine.board import Board
 from console.engine.observer import Observer
-from console.engine.record import WatchedTimeline
 from console.incident.record import declare
 from console.model.clock import ManualClock
 from console.model.signals import SignalsSnapshot
 from console.model.source import Health, SourceStatus
-from console.timeline.entry import Entry, Kind, TimelineError
-from console.timeline.identity import Identity
-from console.timeline.recorder import Recorder
-from tests.model.board import (
-    KUBE,
-    NOW,
-    cluster,
-    container,
-    pod,
-    prometheus,
-    revision,
-    service,
-    template,
-    workload,
-)
+from console.timeline.entry import TimelineError
+from tests.engine.observing import Console, failing
+from tests.model.board import NOW, cluster, container, pod, prometheus, revision, service, template, workload
 
 DELAY = scribe.FOLLOWER_DELAY
-
-
-@pytest.fixture(autouse=True)
-def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Consoles here take turns by themselves; only the one test that is about it waits."""
-    monkeypatch.setattr(scribe, "FOLLOWER_DELAY", 0.0)
-
-
-class AtOnce(random.Random):
-    """No waiting where a console would wait a random moment."""
-
-    def random(self) -> float:
-        return 0.0
-
-
-class Console:
-    """One console on a state folder: board, recorder, follower and observer."""
-
-    def __init__(self, folder: Path, clock: ManualClock, session: str = "one") -> None:
-        self.clock = clock
-        self.board = Board()
-        self.timeline = WatchedTimeline(folder, clock)
-        self.recorder = Recorder(folder, clock, Identity("ann", "host", session))
-        self.observer = Observer(
-            self.board, self.record, clock, known=lambda: self.timeline.known, rng=AtOnce()
-        )
-        self.refusing = False
-
-    def record(self, kind: Kind, text: str, **more: Any) -> Entry:
-        if self.refusing:
-            raise TimelineError("The disk is full; make room.")
-        return self.recorder.record(kind, text, **more)
-
-    def round(self, *, passed: float = 1.0, **snapshots: Any) -> None:
-        """Publish, let time pass, look and write, as the loop does."""
-        for name, snapshot in snapshots.items():
-            self.board.publish({"kube": KUBE}.get(name, name), snapshot)
-        self.clock.advance(passed)
-        self.refresh()
-        self.observer.look()
-        try:
-            asyncio.run(self.observer.write())
-        finally:
-            self.refresh()
-
-    def refresh(self) -> None:
-        self.timeline.refresh()
-        incident = self.timeline.incident
-        self.recorder.attach(incident.id if incident else None)
-
-    @property
-    def texts(self) -> list[str]:
-        """The automatic entries, without the time in their text."""
-        return [
-            f"{entry.kind}: {entry.text.partition(' since ')[0]}"
-            for entry in self.timeline.entries
-            if entry.kind in ("signal", "change")
-        ]
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(datetime.fromtimestamp(NOW, UTC))
-
-
-@pytest.fixture
-def console(tmp_path: Path, clock: ManualClock) -> Console:
-    return Console(tmp_path, clock)
-
-
-def failing(clock: ManualClock, ratio: float = 0.2) -> Any:
-    return prometheus(service(ratio=ratio), at=clock.now().timestamp())
 
 
 def test_a_signal_is_recorded_when_it_begins_and_when_it_ends(console: Console, clock: ManualClock) -> None:
@@ -313,87 +223,6 @@ def test_without_a_record_it_only_looks(clock: ManualClock) -> None:
     watching.look()
     asyncio.run(watching.write())
     assert [signal.name for signal in watching.signals] == ["error-ratio-high"]
-
-
-# --- the loop --------------------------------------------------------------------------------------------
-
-
-async def running(watching: Observer, done: Callable[[], bool], act: Callable[[], None]) -> None:
-    task = asyncio.create_task(watching.run())
-    try:
-        await asyncio.sleep(0)
-        act()
-        async with asyncio.timeout(10):
-            while not done():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def test_the_loop_answers_to_news_and_writes(console: Console, clock: ManualClock) -> None:
-    def done() -> bool:
-        console.refresh()
-        return bool(console.texts)
-
-    def act() -> None:
-        console.board.publish("prometheus", failing(clock))
-
-    asyncio.run(running(console.observer, done, act))
-    assert console.texts == ["signal: error-ratio-high(shop) 20 % > 5 %"]
-    console.board.publish("prometheus", failing(clock, 0.0))  # nobody listens any more
-    assert [signal.name for signal in console.observer.signals] == ["error-ratio-high"]
-
-
-def test_its_own_news_do_not_wake_it(
-    console: Console, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PERIOD", 0.0)
-    looks = 0
-    look = console.observer.look
-
-    def counted() -> None:
-        nonlocal looks
-        looks += 1
-        look()
-
-    monkeypatch.setattr(console.observer, "look", counted)
-    pauses = 0
-
-    def done() -> bool:
-        nonlocal pauses
-        pauses += 1
-        return pauses > 30
-
-    asyncio.run(running(console.observer, done, lambda: console.board.publish("prometheus", failing(clock))))
-    assert looks == 1
-
-
-def test_a_look_that_fails_is_shown_and_tried_again(
-    console: Console, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PERIOD", 0.01)
-    broken = True
-
-    def detect(*_: Any) -> tuple[Any, ...]:
-        if broken:
-            raise ValueError("nobody foresaw this")
-        return ()
-
-    monkeypatch.setattr(module, "detect", detect)
-
-    def health() -> Health | None:
-        status = console.board.status("observer")
-        return status.health if status else None
-
-    def publish() -> None:
-        console.board.publish("prometheus", failing(clock))
-
-    asyncio.run(running(console.observer, lambda: health() is Health.FAILED, publish))
-    status = console.board.status("observer")
-    assert status is not None and "nobody foresaw this" in status.reason
-    broken = False
-    asyncio.run(running(console.observer, lambda: health() is Health.OK, publish))
 
 
 def test_ten_thousand_pods_are_looked_at_quickly(console: Console) -> None:

@@ -1,0 +1,91 @@
+"""The loop of the observer: woken by news, not by its own, and going on after a failure."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from console.engine import observer as module
+from console.engine.observer import Observer
+from console.model.clock import ManualClock
+from console.model.source import Health
+from tests.engine.observing import Console, failing
+
+
+async def running(watching: Observer, done: Callable[[], bool], act: Callable[[], None]) -> None:
+    task = asyncio.create_task(watching.run())
+    try:
+        await asyncio.sleep(0)
+        act()
+        async with asyncio.timeout(10):
+            while not done():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_the_loop_answers_to_news_and_writes(console: Console, clock: ManualClock) -> None:
+    def done() -> bool:
+        console.refresh()
+        return bool(console.texts)
+
+    def act() -> None:
+        console.board.publish("prometheus", failing(clock))
+
+    asyncio.run(running(console.observer, done, act))
+    assert console.texts == ["signal: error-ratio-high(shop) 20 % > 5 %"]
+    console.board.publish("prometheus", failing(clock, 0.0))  # nobody listens any more
+    assert [signal.name for signal in console.observer.signals] == ["error-ratio-high"]
+
+
+def test_its_own_news_do_not_wake_it(
+    console: Console, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PERIOD", 0.0)
+    looks = 0
+    look = console.observer.look
+
+    def counted() -> None:
+        nonlocal looks
+        looks += 1
+        look()
+
+    monkeypatch.setattr(console.observer, "look", counted)
+    pauses = 0
+
+    def done() -> bool:
+        nonlocal pauses
+        pauses += 1
+        return pauses > 30
+
+    asyncio.run(running(console.observer, done, lambda: console.board.publish("prometheus", failing(clock))))
+    assert looks == 1
+
+
+def test_a_look_that_fails_is_shown_and_tried_again(
+    console: Console, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PERIOD", 0.01)
+    broken = True
+
+    def detect(*_: Any) -> tuple[Any, ...]:
+        if broken:
+            raise ValueError("nobody foresaw this")
+        return ()
+
+    monkeypatch.setattr(module, "detect", detect)
+
+    def health() -> Health | None:
+        status = console.board.status("observer")
+        return status.health if status else None
+
+    def publish() -> None:
+        console.board.publish("prometheus", failing(clock))
+
+    asyncio.run(running(console.observer, lambda: health() is Health.FAILED, publish))
+    status = console.board.status("observer")
+    assert status is not None and "nobody foresaw this" in status.reason
+    broken = False
+    asyncio.run(running(console.observer, lambda: health() is Health.OK, publish))
