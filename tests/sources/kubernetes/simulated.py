@@ -1,5 +1,6 @@
 """The simulated cluster, served on loopback, for tests of the source."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,9 @@ from typing import Any
 from console.config import ClusterSettings
 from console.drill.cluster import ApiServer, Behaviour, Cluster
 from console.model.clock import ManualClock
+from console.sources.kubernetes import KubernetesSource
 from console.sources.kubernetes.connection import Connection, open_connection
+from tests.sources.kubernetes.running import FAST, Board
 from tests.sources.kubernetes.samples import NOW
 
 Obj = dict[str, Any]
@@ -63,3 +66,23 @@ async def talking(server: ApiServer, folder: Path, user: str = "admin") -> Async
         yield connection
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def watching(
+    server: ApiServer, folder: Path, user: str = "admin"
+) -> AsyncIterator[tuple[KubernetesSource, Board]]:
+    """The source of a user of the cluster, with the board it publishes to."""
+    file = server.write_kubeconfig(folder / f"{user}.yaml", user, "production")
+    settings = ClusterSettings(kubeconfig=file)
+    clock = server.cluster.clock
+    source = KubernetesSource("kubernetes:sim", settings, clock, random.Random(1), pace=FAST)
+    board = Board()
+    task = asyncio.create_task(source.run(board))
+    try:
+        yield source, board
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await source.close()

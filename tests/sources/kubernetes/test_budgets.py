@@ -18,8 +18,7 @@ from console.sources.kubernetes import KubernetesSource
 from tests.sources.kubernetes.fake import fake_api, status
 from tests.sources.kubernetes.running import running
 from tests.sources.kubernetes.samples import deployment, pod
-from tests.sources.kubernetes.simulated import make_cluster, served, workload
-from tests.sources.kubernetes.test_simulated import watching
+from tests.sources.kubernetes.simulated import make_cluster, served, watching, workload
 from tests.sources.kubernetes.test_store import Cluster as Fed
 from tests.sources.kubernetes.test_store import recorded
 

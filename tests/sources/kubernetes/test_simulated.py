@@ -2,15 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from console.config import ClusterSettings
-from console.drill.cluster import ApiServer, Behaviour, Cluster, Container, Match, State
+from console.drill.cluster import Behaviour, Cluster, Container, Match, State
 from console.model.kube import differences
 from console.model.logs import LogRequest
 from console.model.revisions import preferred_revision
@@ -19,8 +18,8 @@ from console.sources.base import SourceError
 from console.sources.kubernetes import KubernetesSource
 from console.sources.kubernetes.disruption import Known
 from console.sources.kubernetes.errors import KubeError
-from tests.sources.kubernetes.running import FAST, Board
-from tests.sources.kubernetes.simulated import make_cluster, served, talking, workload
+from tests.sources.kubernetes.running import Board
+from tests.sources.kubernetes.simulated import make_cluster, served, talking, watching, workload
 
 
 class Broken(Behaviour):
@@ -32,25 +31,6 @@ class Broken(Behaviour):
         if container.image.endswith(":v3") and age > 5:
             return State(memory=10 * 2**30)
         return super().state(container, age)
-
-
-@asynccontextmanager
-async def watching(
-    server: ApiServer, folder: Path, user: str = "admin"
-) -> AsyncIterator[tuple[KubernetesSource, Board]]:
-    file = server.write_kubeconfig(folder / f"{user}.yaml", user, "production")
-    settings = ClusterSettings(kubeconfig=file)
-    clock = server.cluster.clock
-    source = KubernetesSource("kubernetes:sim", settings, clock, random.Random(1), pace=FAST)
-    board = Board()
-    task = asyncio.create_task(source.run(board))
-    try:
-        yield source, board
-        assert not task.done()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await source.close()
 
 
 def shop(board: Board) -> str:
