@@ -24,6 +24,7 @@ from console.model.signals import Signal, SignalsSnapshot, Suggestion, detect, r
 from console.model.source import Health, SourceStatus
 from console.model.symptoms.finding import Memory
 from console.model.symptoms.kube import cluster_prefix, clusters_of
+from console.model.symptoms.metrics import ALERT_FIRING, suppressed
 from console.model.symptoms.words import span
 from console.timeline.entry import TimelineError
 
@@ -150,8 +151,13 @@ class Observer:
                 scribe.add(_notice(signal, "worse", f"now critical: {signal.text}", now))
         for key in [key for key in self._announced if key not in present]:
             gone = self._announced.pop(key)
-            text = f"{gone.name}({gone.label}) ended after {span(max(now - gone.since, 1))}"
-            scribe.add(_notice(gone, "end", text, now))
+            scribe.add(_notice(gone, "end", self._end(gone, now), now))
+
+    def _end(self, gone: Signal, now: float) -> str:
+        """How a signal ended; of an alert that is only kept quiet it must not say that it is over."""
+        name, after = f"{gone.name}({gone.label})", f"after {span(max(now - gone.since, 1))}"
+        how = suppressed(self._board, gone.source, gone.subject) if gone.name == ALERT_FIRING else ""
+        return f"{name} {how} {after}; it still fires" if how else f"{name} ended {after}"
 
 
 def _notice(signal: Signal, phase: str, text: str, at: float) -> Notice:

@@ -14,6 +14,8 @@ from console.model.symptoms.words import percent, span
 CERTIFICATE_WARNING = 14 * 86_400.0
 CERTIFICATE_CRITICAL = 2 * 86_400.0
 
+ALERT_FIRING = "alert-firing"
+
 _BLIND = (State.NO_DATA, State.FAILED, State.DENIED, State.STALE)
 
 
@@ -120,7 +122,17 @@ def _alerts(source: str, snapshot: AlertsSnapshot) -> Iterator[Finding]:
         count = f"{len(alerts)} alerts: " if len(alerts) > 1 else ""
         detail = count + (alerts[0].summary or "firing")
         since = min(alert.starts_at for alert in alerts)
-        yield Finding("alert-firing", name, severity, source, detail, value=float(len(alerts)), since=since)
+        yield Finding(ALERT_FIRING, name, severity, source, detail, value=float(len(alerts)), since=since)
+
+
+def suppressed(board: BoardView, source: str, name: str) -> str:
+    """``silenced`` or ``inhibited`` when alerts of a name fire on without anybody being told, else ""."""
+    snapshot = board.of_type(AlertsSnapshot).get(source)
+    alerts = snapshot.alerts if snapshot is not None else ()
+    quiet = [alert for alert in alerts if alert.name == name and alert.state == "suppressed"]
+    if not quiet:
+        return ""
+    return "silenced" if any(alert.silenced_by for alert in quiet) else "inhibited"
 
 
 _ORDER: tuple[Severity, ...] = ("critical", "warning", "info")
