@@ -104,8 +104,10 @@ class ReadOnlyClient:
             await pool.release(connection)
 
     def _open(self) -> ConnectionPool:
+        # A socket of the file system is never half open, and its connection does not take the option.
+        over_network = {} if self._url.startswith("unix:") else {"socket_keepalive": True}
         try:
-            return ConnectionPool.from_url(
+            pool = ConnectionPool.from_url(
                 self._url,
                 protocol=2,
                 decode_responses=True,
@@ -113,12 +115,14 @@ class ReadOnlyClient:
                 client_name=CLIENT_NAME if self._named else None,
                 socket_timeout=ANSWER_SECONDS,
                 socket_connect_timeout=ANSWER_SECONDS,
-                socket_keepalive=True,
                 retry=Retry(NoBackoff(), 0),
                 max_connections=1,
+                **over_network,
             )
-        except (ValueError, TypeError):
+            pool.make_connection()  # type: ignore[no-untyped-call]  # which looks at the options of the URL
+        except (ValueError, TypeError, AttributeError, exceptions.RedisError):
             raise BadAddressError from None
+        return pool
 
     async def close(self) -> None:
         """Close the connection; the next read opens another."""
@@ -195,7 +199,8 @@ def explain(error: Exception) -> SourceError:
     if isinstance(error, exceptions.TimeoutError):
         return SourceError(
             f"no answer within {ANSWER_SECONDS:g} s",
-            "the server hangs or the network is cut; look at the host itself",
+            "the server hangs, the network is cut, or with rediss:// the port speaks no TLS; look at the host"
+            " itself",
         )
     if isinstance(error, exceptions.ConnectionError | OSError):
         return SourceError(

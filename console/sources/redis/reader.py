@@ -59,7 +59,9 @@ class Reader:
             queues = self._queues.loading() if loading else await self._queues.read(self._client)
         except BadAddressError:
             raise SourceError(
-                "the URL cannot be read", "write it as redis://user:password@host:port/database"
+                "the URL cannot be read",
+                "write it as redis://user:password@host:port/database or unix://:password@/path?db=0; after a"
+                " '?' stand only options that redis-py knows",
             ) from None
         except (exceptions.RedisError, OSError) as error:
             raise explain(error) from None

@@ -55,6 +55,11 @@ def test_a_hung_server_surfaces_within_two_seconds_and_recovers(server: RedisSer
     run(scenario())
 
 
+def test_a_port_without_tls_is_among_the_reasons_why_none_answers(server: RedisServer) -> None:
+    error = failure(server.url().replace("redis://", "rediss://"))
+    assert "no answer within" in error.reason and "speaks no TLS" in error.advice
+
+
 def test_a_restart_is_recovered_from(server: RedisServer) -> None:
     async def scenario() -> None:
         async with reading(server.url()) as source:
@@ -182,7 +187,17 @@ def test_a_missing_database_and_a_closed_port_are_sentences(server: RedisServer)
     assert SECRET not in error.reason
 
 
-@pytest.mark.parametrize("url", [f"redis://u:{SECRET}@host:port{SECRET}/0", f"redis://[{SECRET}"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"redis://u:{SECRET}@host:port{SECRET}/0",
+        f"redis://[{SECRET}",
+        f"redis://u:{SECRET}@127.0.0.1/0?{SECRET}=1",
+        f"redis://u:{SECRET}@127.0.0.1/0?retry={SECRET}",
+        f"rediss://u:{SECRET}@127.0.0.1/0?ssl_cert_reqs={SECRET}",
+        f"unix://u:{SECRET}@/tmp/redis.sock?ssl={SECRET}",
+    ],
+)
 def test_an_unreadable_url_is_never_quoted(url: str) -> None:
     error = failure(url)
     assert error.reason == "the URL cannot be read"

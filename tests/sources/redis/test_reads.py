@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -12,7 +13,7 @@ from console.model.reading import State
 from console.model.redis import Queue
 from tests.services import eventually
 from tests.services_redis import RedisFactory, RedisServer
-from tests.sources.redis.helpers import START, read_once, reading, run
+from tests.sources.redis.helpers import START, failure, read_once, reading, run
 
 
 @pytest.fixture(params=["wheel_redis", pytest.param("machine_redis", marks=pytest.mark.services)])
@@ -171,6 +172,15 @@ def test_the_database_of_the_url_is_the_one_that_is_read(server: RedisServer) ->
     assert read_once(server.url(3), "jobs").queues[0].depth.value == 2
     assert read_once(server.url(0), "jobs").queues[0].depth.state is State.NO_DATA
     assert read_once(server.url(0)).keys == 1
+
+
+def test_a_socket_of_the_file_system_is_read_as_well(factory: RedisFactory, tmp_path: Path) -> None:
+    server = factory.create(unixsocket=str(tmp_path / "s"), requirepass="right")
+    redis.Redis.from_url(server.url(3, ":right")).rpush("jobs", 1, 2)
+    found = read_once(f"unix://:right@{tmp_path / 's'}?db=3", "jobs")
+    assert (found.state, found.queues[0].depth.value) == ("ready", 2)
+    server.stop()
+    assert "no connection" in failure(f"unix://:right@{tmp_path / 's'}").reason
 
 
 def test_the_slow_log_is_redacted_and_leaves_the_console_out(server: RedisServer) -> None:
