@@ -14,6 +14,7 @@ from console.engine.ports import PlanError
 from console.incident.change import Change
 from console.incident.record import IncidentRecord, derive, load, stored, tells, timeline_size
 from console.model.clock import Clock
+from console.model.text import clean
 from console.timeline.entry import CLOSING, Entry, Kind, TimelineError
 from console.timeline.folder import incident_ids, timeline_path
 from console.timeline.follow import Batch, Follower
@@ -31,10 +32,14 @@ _UPDATES: frozenset[Kind] = frozenset(
 """Kinds of entries that tell others how things stand: the next update is due some time after the last."""
 
 
+_LABEL = 16
+"""Cells of a severity that another tool recorded in words of its own."""
+
+
 class IncidentView(msgspec.Struct, frozen=True):
     """An incident for the status line: the open one, or the one that was resolved last.
 
-    ``severity`` is 1 (worst) to 4, None when its label has no number; times are ISO 8601 in UTC.
+    ``severity`` is 1 (worst) to 4, None when its ``label`` has no number; times are ISO 8601 in UTC.
     ``updated_at`` is when others were last told how things stand.
     """
 
@@ -47,6 +52,12 @@ class IncidentView(msgspec.Struct, frozen=True):
     roles: dict[str, str] = {}
     updated_at: str = ""
     resolved_at: str = ""
+    label: str = ""
+
+    @property
+    def severity_text(self) -> str:
+        """``SEV2``, or what was recorded in place of a number; may be empty."""
+        return self.label if self.severity is None else f"SEV{self.severity}"
 
 
 class WatchedTimeline:
@@ -236,4 +247,5 @@ def _view(record: IncidentRecord, updated: str = "") -> IncidentView:
         roles=record.roles,
         updated_at=updated,
         resolved_at=record.resolved_at or "",
+        label=clean(record.severity, _LABEL),
     )

@@ -52,6 +52,19 @@ def test_it_follows_from_standby_into_an_incident_and_back(tmp_path: Path, clock
     assert [entry.text for entry in watched.entries] == ["before"]
 
 
+@pytest.mark.parametrize(
+    ("recorded", "number", "shown"), [("P3", 3, "SEV3"), ("critical\x1b[m", None, "critical"), ("", None, "")]
+)
+def test_a_severity_of_another_tool(
+    recorded: str, number: int | None, shown: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    declare(Recorder(tmp_path, clock), recorded, "checkout fails")
+    watched = WatchedTimeline(tmp_path, clock)
+    watched.refresh()
+    assert watched.incident is not None
+    assert (watched.incident.severity, watched.incident.severity_text) == (number, shown)
+
+
 def test_nothing_new_changes_no_version(tmp_path: Path, clock: ManualClock) -> None:
     Recorder(tmp_path, clock).record("note", "one")
     watched = WatchedTimeline(tmp_path, clock)

@@ -236,6 +236,20 @@ def test_an_overdue_update_is_loud_while_watching_too(size: tuple[int, int]) -> 
     drive(engine, script, size=size)
 
 
+@pytest.mark.parametrize(("label", "shown"), [("critical", "critical  0:12:41  "), ("", "0:12:41  ")])
+def test_a_severity_without_a_number_is_shown_as_it_stands(label: str, shown: str) -> None:
+    engine = everything(FakeEngine(mitigator=FakeMitigator()))
+    engine.timeline.incident = msgspec.structs.replace(incident(), severity=None, label=label)
+
+    async def script(ui: Ui) -> None:
+        assert ui.grid()[0].startswith(shown)
+        await ui.press("i")
+        await ui.settle()
+        assert f"{label or 'none'}. Set the severity" in ui.line("Severity")
+
+    drive(engine, script)
+
+
 def test_the_reminder_is_coloured_before_it_is_due() -> None:
     engine = everything(FakeEngine())
     engine.timeline.incident = incident(1, at=NOW - 700)

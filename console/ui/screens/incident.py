@@ -25,7 +25,7 @@ def incident_menu(engine: Engine, incident: IncidentView) -> Menu:
     roles = ", ".join(f"{role} {who}" for role, who in incident.roles.items()) or "nobody has one"
     now = {
         "ui.status": incident.status,
-        "ui.severity": f"SEV{incident.severity}",
+        "ui.severity": incident.severity_text or "none",
         "ui.roles": roles,
         "ui.title": incident.title,
     }

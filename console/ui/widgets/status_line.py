@@ -102,7 +102,10 @@ def _incident(engine: Engine, now: float, width: int) -> list[_Part]:
     if incident is None:
         return [_Part(3, _none(engine, now))]
     declared = moment(incident.declared_at)
-    parts = [_Part(2, ((f"SEV{incident.severity}", "bad" if (incident.severity or 9) <= 2 else "warn"),))]
+    parts: list[_Part] = []
+    if incident.severity_text:
+        role = "bad" if (incident.severity or 9) <= 2 else "warn"
+        parts.append(_Part(2, ((incident.severity_text, role),)))
     if declared is not None:
         parts.append(_Part(1, ((elapsed(now - declared), "strong"),)))
     parts += _update(engine, now, width)
