@@ -34,9 +34,10 @@ from console.config import Config, ScreenSettings
 from console.model.clock import SystemClock
 from console.ui import proven
 from console.ui.run import run
+from tests.ui.cluster import kubernetes
 from tests.ui.fake import FakeEngine
 from tests.ui.mitigator import FakeMitigator
-from tests.ui.scene import everything, kubernetes
+from tests.ui.scene import everything
 
 folder = Path({folder!r})
 

@@ -1,9 +1,9 @@
 """A disruption budget that lets no pod go is told in the details of its workload."""
 
 from console.model.budgets import Budget, LabelSelector
+from tests.ui.cluster import snapshot, workload
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import FakeEngine
-from tests.ui.scene import snapshot, workload
 
 
 def details(allowed: int, app: str = "cart", **changes: int) -> str:

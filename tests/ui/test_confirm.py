@@ -15,10 +15,11 @@ from console.ui import mitigate
 from console.ui.screens.confirm import ARMED_AFTER, ConfirmScreen
 from console.ui.screens.form import ParamForm
 from console.ui.screens.running import RunningScreen
+from tests.ui.cluster import kubernetes, workload
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import FakeEngine
 from tests.ui.mitigator import FakeMitigator, make_plan
-from tests.ui.scene import everything, kubernetes, workload
+from tests.ui.scene import everything
 
 
 def engine_with(mitigator: FakeMitigator) -> FakeEngine:

@@ -8,10 +8,11 @@ from console.model.kube import Event
 from console.model.logs import LogLine
 from console.model.metrics import Alert, AlertsSnapshot, Silence
 from console.model.source import Health
+from tests.ui.cluster import kubernetes, pod, snapshot, workload
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
 from tests.ui.mitigator import FakeMitigator
-from tests.ui.scene import backend, everything, kubernetes, pod, postgres, snapshot, workload
+from tests.ui.scene import backend, everything, postgres
 
 NASTY = (
     "[/",

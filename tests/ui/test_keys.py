@@ -16,10 +16,11 @@ from console.ui.commands import COMMANDS
 from console.ui.keys import Keymap, key_text
 from console.ui.screens.form import Form
 from console.ui.screens.menu import Menu
+from tests.ui.cluster import snapshot
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
 from tests.ui.mitigator import FakeMitigator, make_plan
-from tests.ui.scene import everything, snapshot
+from tests.ui.scene import everything
 
 
 def pods_of(ui: Ui) -> str:

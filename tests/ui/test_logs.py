@@ -9,9 +9,10 @@ from console.model.logs import LogLine, LogRequest
 from console.model.strict import convert
 from console.ui.screens.logs import LogsScreen, highlight
 from console.ui.widgets.lines import LineView
+from tests.ui.cluster import pod, snapshot, workload
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
-from tests.ui.scene import everything, pod, snapshot, workload
+from tests.ui.scene import everything
 
 
 def line(text: str, pod: str = "checkout-7d9f8-000") -> LogLine:

@@ -12,9 +12,9 @@ from console.model.source import Health
 from console.ui.panes import pods as pane
 from console.ui.panes.podrows import Block, PodRows
 from tests.sources.kubernetes.many import Many
+from tests.ui.cluster import pod, snapshot, workload
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import FakeEngine
-from tests.ui.scene import pod, snapshot, workload
 
 SORTS = ("sick", "name", "rst", "age")
 

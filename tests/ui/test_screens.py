@@ -9,10 +9,11 @@ import pytest
 from console.config import Config
 from console.model.source import Health
 from console.model.strict import convert
+from tests.ui.cluster import snapshot, workload
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
 from tests.ui.mitigator import FakeMitigator
-from tests.ui.scene import everything, redis, snapshot, workload
+from tests.ui.scene import everything, redis
 
 Same = Callable[[str, list[str]], None]
 

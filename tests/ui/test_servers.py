@@ -10,9 +10,10 @@ import pytest
 from console.model.postgres import Replica, Slot, Standby
 from console.model.redis import Follower, Master, Persistence
 from console.model.source import Health
+from tests.ui.cluster import MB
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
-from tests.ui.scene import MB, backend, everything, postgres, redis
+from tests.ui.scene import backend, everything, postgres, redis
 
 Same = Callable[[str, list[str]], None]
 

@@ -14,10 +14,11 @@ from console.ui.app import WarroomApp
 from console.ui.screens.logs import LogsScreen
 from console.ui.themes import THEMES, Palette
 from console.ui.widgets.line_widget import LineWidget
+from tests.ui.cluster import kubernetes, pod, snapshot, workload
 from tests.ui.drive import Ui
 from tests.ui.fake import FakeEngine
 from tests.ui.mitigator import FakeMitigator
-from tests.ui.scene import alerts, everything, kubernetes, pod, postgres, redis, snapshot, workload
+from tests.ui.scene import alerts, everything, postgres, redis
 
 CERTAIN = (
     "checkout",
