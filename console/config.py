@@ -21,6 +21,7 @@ from console.model import conninfo
 from console.model.explain import Path as Place
 from console.model.explain import line_of, positions, read_toml, where
 from console.model.keymap import checked_keymap
+from console.model.redact import redact
 from console.model.secret import Secret
 from console.model.strict import MistakesError, convert
 
@@ -59,9 +60,35 @@ def _postgres_address(dsn: Secret) -> Secret:
 
 
 def _redis_address(url: Secret) -> Secret:
+    """A URL whose parts are all used: the library takes database 0 when it does not understand the number."""
     if not re.match(r"(rediss?|unix)://", url.reveal()):
         raise ValueError("is no address of a Redis; write e.g. 'redis://cache:6379/0'")
+    try:
+        parts = urlsplit(url.reveal())
+        usable = parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            "has a port that is not a number from 1 to 65535, or a [ without a ]; write / @ : ? # & % in a"
+            " name or password as %2F %40 %3A %3F %23 %26 %25"
+        )
+    if parts.scheme == "unix" and not parts.path:
+        raise ValueError("has no path of a socket; write e.g. 'unix:///run/redis.sock'")
+    if parts.scheme != "unix" and not re.fullmatch(r"(/[0-9]*/?)?", parts.path):
+        raise ValueError("has a database that is not a number; write e.g. 'redis://cache:6379/0'")
     return url
+
+
+def _headers(headers: dict[str, Secret]) -> dict[str, Secret]:
+    """What can be sent, https://www.rfc-editor.org/rfc/rfc9110#section-5; else no request would leave."""
+    if not all(re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) for name in headers):
+        raise ValueError(
+            'has a name that is none of an HTTP header; write e.g. { Authorization = "Bearer …" }'
+        )
+    if any(re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value.reveal()) for value in headers.values()):
+        raise ValueError("has a line break or another control character in a value")
+    return headers
 
 
 def _regular_expression(value: str) -> str:
@@ -85,9 +112,10 @@ def _servers_told_apart(servers: tuple[Any, ...]) -> tuple[Any, ...]:
 def _check_names(what: str, names: Sequence[str]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ValueError(f"two {what} are called {twice!r}; give each a 'name' of its own")
+        raise ValueError(f"two {what} are called {redact(twice)!r}; give each a 'name' of its own")
 
 
+Headers = Annotated[dict[str, Secret], Meta(extra={"check": _headers})]
 WebAddress = Annotated[str, Meta(extra={"check": _web_address})]
 Interval = Annotated[float, Meta(ge=1, le=300)]
 """Seconds from one reading to the next."""
@@ -132,7 +160,7 @@ class PrometheusSettings(_Section, frozen=True, kw_only=True):
     """Prometheus or a compatible server. Without ``services`` they are discovered from ``service_label``."""
 
     url: WebAddress
-    headers: dict[str, Secret] = {}
+    headers: Headers = {}
     metric: str = "http_requests_total"
     duration_metric: str = "http_request_duration_seconds"
     status_label: str = "status"
@@ -147,7 +175,7 @@ class AlertmanagerSettings(_Section, frozen=True, kw_only=True):
     """One Alertmanager, API v2."""
 
     url: WebAddress
-    headers: dict[str, Secret] = {}
+    headers: Headers = {}
     interval: Interval = 10
 
 
@@ -187,7 +215,7 @@ class HttpSettings(_Section, frozen=True, kw_only=True):
     body: Annotated[str, Meta(extra={"check": _regular_expression})] = ""
     timeout: Annotated[float, Meta(gt=0, le=60)] = 3
     interval: Annotated[float, Meta(ge=1, le=600)] = 10
-    headers: dict[str, Secret] = {}
+    headers: Headers = {}
 
 
 class ScreenSettings(_Section, frozen=True, kw_only=True):
@@ -240,7 +268,7 @@ def load(path: Path | None = None, flags: Mapping[str, Any] | None = None) -> Co
     text = ""
     if path is not None or file.exists():
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{file}: cannot be read: {error}. Give another file with --config.") from None
     given = {key: value for key, value in (flags or {}).items() if value}

@@ -103,6 +103,11 @@ def test_nothing_configured_is_no_error() -> None:
         ("[alertmanager]\nurl = 'ftp://h'", 2, ["alertmanager.url", "is not a URL"]),
         ("[[http]]\nname='a'\nurl='http://h:99999'", 3, ["http.0.url", "is not a URL"]),
         ("[[redis]]\nurl = 'http://u:hunter2@h'", 2, ["redis.0.url", "write e.g. 'redis://"]),
+        ("[redis]\nurl = 'redis://u:hunter2@h:0'", 2, ["redis.0.url", "has a port that is not a number"]),
+        ("[redis]\nurl = 'redis://u:hunter2@h/shop'", 2, ["has a database that is not a number"]),
+        ("[redis]\nurl = 'unix://u:hunter2@'", 2, ["has no path of a socket"]),
+        ("[alertmanager]\nurl = 'http://h'\nheaders = { 'X: hunter2' = '' }", 3, ["none of an HTTP header"]),
+        ('[[http]]\nname="a"\nurl="http://h"\nheaders = { X = "hunter2\\n" }', 4, ["has a line break"]),
         ("[[postgres]]\ndsn = 'mysql://u:hunter2@h'", 2, ["postgres.0.dsn", "write e.g. 'postgresql://"]),
         (
             "[[postgres]]\ndsn = ''\n[[postgres]]\nname = 'b'\ndsn = 'hst=h'",
@@ -179,6 +184,16 @@ def test_a_wrong_secret_is_not_repeated() -> None:
         "[[http]]\nname = 'a'\nurl = 'http://u:hunter2\u2100@h'",
         "[redis]\nurl = 'cache:6379/hunter2'",
         "token = 'hunter2'\nredis = 'hunter2'",
+        "[redis]\nurl = 'redis://u:hunter2@host:hunter2/0'",
+        "[redis]\nurl = 'redis://[hunter2'",
+        "[redis]\nurl = 'redis://u:p@h/hunter2'",
+        "[redis]\n'redis://u:hunter2@h' = 1",
+        "[postgres]\n'postgres://u:hunter2@h/db' = ''",
+        "[[http]]\nname = 'a'\nurl = 'http://h'\nheaders = { 'password=hunter2' = 1 }",
+        "[[postgres]]\nname = 'redis://:hunter2@h'\ndsn = ''\n" * 2,
+        "[prometheus]\nurl = 'http://x'\nheaders = { 'Authorization: Bearer hunter2' = 1 }",
+        "[prometheus]\nurl = 'http://x'\nheaders = { 'Authorization: Bearer hunter2' = 'x' }",
+        "[alertmanager]\nurl = 'http://x'\nheaders = { Authorization = \"Bearer\\nhunter2\" }",
     ],
 )
 def test_no_refusal_repeats_what_may_be_secret(text: str) -> None:
@@ -202,6 +217,19 @@ def test_a_text_is_no_number_and_a_number_no_truth() -> None:
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "none.toml")
+
+
+def test_a_mark_of_the_byte_order_that_some_editors_write_is_no_part_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "warroom.toml"
+    file.write_text("[redis]\nurl = 'redis://:p@h:1/2'\n", encoding="utf-8-sig")
+    assert load(file).redis[0].url.reveal() == "redis://:p@h:1/2"
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "rediss://u:p%2F@h:1/", "redis://h/3/?protocol=2", "unix:///s", "unix://:p@/s?db=1"]
+)
+def test_an_address_of_a_redis_is_taken_as_it_stands(url: str) -> None:
+    assert parse(f"[redis]\nurl = '{url}'", "f").redis[0].url.reveal() == url
 
 
 def test_flag_beats_environment_beats_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

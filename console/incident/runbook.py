@@ -64,7 +64,7 @@ def read(name: str, base: Path) -> Source:
     file = locate(name, base)
     try:
         with file.open("rb") as stream:
-            text = stream.read(LIMIT + 1).decode("utf-8")
+            text = stream.read(LIMIT + 1).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableError(
             f"{file}: cannot be read: {error}. List the runbooks with: runbook list"

@@ -9,7 +9,8 @@ are structs, tuples, tables, unions, literals, numbers, dates, texts, and types 
 - ``wanted``, the words for whatever is wrong with the value, in place of those of this module. A union of
   several types needs it, because which of them was meant is not known.
 
-No sentence of this module repeats a value, for any may be a secret that was written in the wrong place.
+No sentence of this module repeats a value, for any may be a secret that was written in the wrong place;
+a secret that was written as a name is masked.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any, TypeVar
 from msgspec import inspect
 
 from console.model.explain import Path, nearest
+from console.model.redact import redact
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ def _mistake(path: Path, words: str) -> Mistake:
 
 
 def _key(path: Path) -> str:
-    return repr(".".join(map(str, path)))
+    return repr(redact(".".join(map(str, path))))  # for a value may have been written where a name belongs
 
 
 def _declared(

@@ -166,6 +166,11 @@ def test_who_is_escalated_to_must_be_a_contact(tmp_path: Path) -> None:
         load_runbook(str(file))
 
 
+def test_a_mark_of_the_byte_order_that_some_editors_write_is_no_part_of_the_file(own: Path) -> None:
+    own.write_text(own.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert load_runbook(str(own), own.parent).name == "own"
+
+
 def test_control_characters_do_not_survive_the_reading() -> None:
     text = OWN.replace('title = "Own"', 'title = "O\\u001b[31mwn\\u202e"', 1)
     runbook, _ = judge(understand(text, "own.toml"))
