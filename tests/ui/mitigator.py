@@ -1,4 +1,4 @@
-"""A mitigator that does nothing and remembers everything."""
+"""A mitigator that does nothing and remembers everything, and the way to its confirmation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from console.engine.ledger import Measure
 from console.engine.ports import PlanError
 from console.model.actions import find
 from console.model.plan import Change, Hit, Option, Outcome, Plan, Progress, Target, Verdict
-from tests.ui.fake import NOW
+from console.ui.screens.confirm import ARMED_AFTER
+from tests.ui.drive import Ui
+from tests.ui.fake import NOW, FakeEngine
+from tests.ui.scene import everything
 
 
 def make_plan(action: str = "k8s.restart", target: Target | None = None, **changes: Any) -> Plan:
@@ -94,3 +97,15 @@ class FakeMitigator:
 
     def named(self, name: str) -> list[tuple[Any, ...]]:
         return [call for call in self.calls if call[0] == name]
+
+
+def engine_with(mitigator: FakeMitigator) -> FakeEngine:
+    """The whole scene, acted on through ``mitigator``."""
+    return everything(FakeEngine(mitigator=mitigator))
+
+
+async def armed(ui: Ui, key: str) -> None:
+    """Open the dialog by ``key`` and let it stand long enough."""
+    await ui.press(key)
+    await ui.settle()
+    await ui.wait(ARMED_AFTER)

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 import msgspec
 import pytest
 
-from console.engine.ledger import Measure
-from console.model.actions import ACTIONS
-from console.model.plan import Hit, Option, Outcome, Risk, StepResult, Target, Verdict
-from console.ui import mitigate
+from console.model.plan import Hit, Risk
 from console.ui.screens.confirm import ARMED_AFTER, ConfirmScreen
-from console.ui.screens.form import ParamForm
 from console.ui.screens.running import RunningScreen
 from tests.ui.cluster import kubernetes, workload
 from tests.ui.drive import Ui, drive
-from tests.ui.fake import FakeEngine
-from tests.ui.mitigator import FakeMitigator, make_plan
-from tests.ui.scene import everything
-
-
-def engine_with(mitigator: FakeMitigator) -> FakeEngine:
-    return everything(FakeEngine(mitigator=mitigator))
-
-
-async def armed(ui: Ui, key: str) -> None:
-    """Open the dialog by ``key`` and let it stand long enough."""
-    await ui.press(key)
-    await ui.settle()
-    await ui.wait(ARMED_AFTER)
+from tests.ui.mitigator import FakeMitigator, armed, engine_with
 
 
 def test_disruptive_takes_two_different_keys() -> None:
@@ -202,9 +182,13 @@ def test_everything_can_be_read_while_the_question_stays(size: tuple[int, int]) 
 
 
 LONG_NAME = "checkout-payment-authorization-worker-for-europe-west-blue-0001"
+
+
 LONG_TITLE = (
     f"Roll back deployment/{LONG_NAME} to revision 41 (image registry.example.com/shop/checkout:1.4.1)"
 )
+
+
 LONG_CONTEXT = "arn:aws:eks:eu-west-1:123456789012:cluster/production-eu"
 
 
@@ -296,58 +280,6 @@ def test_the_reason_is_recorded_and_its_letters_confirm_nothing() -> None:
     drive(engine_with(mitigator), script)
 
 
-def test_the_target_is_frozen_when_the_key_is_pressed() -> None:
-    mitigator = FakeMitigator()
-    engine = engine_with(mitigator)
-
-    async def script(ui: Ui) -> None:
-        await armed(ui, "r")
-        engine.board.publish("kubernetes:prod", msgspec.structs.replace(kubernetes(), workloads={}))
-        await ui.settle()
-        await ui.press("y", "g")
-        assert mitigator.named("run")[0][2] == Target("deployment", "checkout", "shop", "w-checkout", "7")
-
-    drive(engine, script)
-
-
-async def wait_two_seconds(ui: Ui) -> None:
-    await ui.wait(2)
-
-
-async def move_to_it(ui: Ui) -> None:
-    await ui.press("down", "up")
-
-
-async def filter_for_it(ui: Ui) -> None:
-    await ui.press("slash", *"aaa", "enter")
-
-
-@pytest.mark.parametrize("choose", [wait_two_seconds, move_to_it, filter_for_it])
-def test_a_row_that_has_just_come_under_the_cursor_is_not_acted_on(
-    choose: Callable[[Ui], Awaitable[None]],
-) -> None:
-    mitigator = FakeMitigator()
-    engine = engine_with(mitigator)
-
-    async def script(ui: Ui) -> None:
-        worse = workload("aaa", 2, sick=True, severity=9)
-        shot = kubernetes()
-        engine.clock.advance(1)
-        engine.board.publish(
-            "kubernetes:prod", msgspec.structs.replace(shot, workloads={worse.uid: worse, **shot.workloads})
-        )
-        await ui.settle()
-        await ui.press("r")
-        assert ui.at_home and not mitigator.calls
-        assert "The first row has just become deployment/aaa. Press the key again." in ui.text()
-        await choose(ui)
-        await ui.press("r")
-        await ui.settle()
-        assert ui.on(ConfirmScreen) and mitigator.named("plan")[0][2].name == "aaa"
-
-    drive(engine, script)
-
-
 def test_no_key_reaches_the_console_behind_a_dialog() -> None:
     mitigator = FakeMitigator()
 
@@ -358,201 +290,6 @@ def test_no_key_reaches_the_console_behind_a_dialog() -> None:
         assert ui.on(ConfirmScreen) and len(ui.app.screen_stack) == 2
         assert ui.main.current == before and not ui.main.zoomed
         assert len(mitigator.named("plan")) == 1
-
-    drive(engine_with(mitigator), script)
-
-
-def test_parameters_are_asked_for_with_the_systems_own_choices() -> None:
-    mitigator = FakeMitigator()
-    mitigator.choices["revision"] = (
-        Option("43", "43", "restarted only", disabled="it is the current one"),
-        Option("41", "41", "image 1.4.2", recommended=True),
-        Option("40", "40", "image 1.4.1"),
-    )
-
-    async def script(ui: Ui) -> None:
-        await ui.press("u")
-        await ui.settle()
-        assert ui.on(ParamForm)
-        assert ui.top.inputs["revision"].value == "41"
-        await ui.press("up", "enter")
-        assert "revision cannot be 43: it is the current one" in ui.text()
-        await ui.press("down", "down", "enter")
-        await ui.settle()
-        assert ui.on(ConfirmScreen)
-        assert mitigator.named("plan")[0][3] == {"revision": "40"}
-
-    drive(engine_with(mitigator), script)
-
-
-def test_a_missing_or_wrong_parameter_is_said() -> None:
-    mitigator = FakeMitigator()
-
-    async def script(ui: Ui) -> None:
-        await ui.press("c", "enter")
-        assert "replicas is needed." in ui.text()
-        await ui.press("x", "enter")
-        assert "replicas has to be a whole number." in ui.text()
-        assert not mitigator.named("plan")
-
-    drive(engine_with(mitigator), script)
-
-
-def test_undo_is_another_confirmed_action() -> None:
-    mitigator = FakeMitigator()
-    mitigator.outcome = Outcome("done", "scaled", undo_action="k8s.scale", undo_params={"replicas": "3"})
-
-    async def script(ui: Ui) -> None:
-        await armed(ui, "r")
-        await ui.press("y", "g")
-        await ui.settle()
-        assert "u Undo" in ui.text()
-        await ui.press("u")
-        await ui.settle()
-        assert ui.on(ConfirmScreen)
-        assert mitigator.named("plan")[-1][1:4:2] == ("k8s.scale", {"replicas": "3"})
-        assert len(mitigator.named("run")) == 1
-
-    drive(engine_with(mitigator), script)
-
-
-def test_an_unknown_outcome_and_each_targets_result_are_shown() -> None:
-    mitigator = FakeMitigator()
-    mitigator.outcome = Outcome(
-        "unknown",
-        "the answer was lost",
-        (StepResult("pid/1", True, "ended"), StepResult("pid/2", False, "denied")),
-    )
-
-    async def script(ui: Ui) -> None:
-        await armed(ui, "r")
-        await ui.press("y", "g")
-        await ui.settle()
-        text = ui.text()
-        assert "OUTCOME UNKNOWN: the answer was lost" in text
-        assert "ok     pid/1  ended" in text and "failed pid/2  denied" in text
-
-    drive(engine_with(mitigator), script)
-
-
-def test_an_action_without_a_row_says_what_it_needs() -> None:
-    mitigator = FakeMitigator()
-    engine = FakeEngine(mitigator=mitigator)
-
-    async def script(ui: Ui) -> None:
-        await ui.press("r")
-        assert ui.at_home
-        assert "Restart needs a deployment or statefulset or daemonset" in ui.text()
-
-    drive(engine, script)
-
-
-def test_watch_mode_has_no_mutating_action_anywhere() -> None:
-    engine = everything(FakeEngine(mode="watch"))
-
-    async def script(ui: Ui) -> None:
-        assert not [action for action in ui.main.keymap.actions if action.mutating]
-        assert "Restart" not in ui.text() and "WATCH" in ui.text()
-        for key in ("r", "u", "c", "x", "v"):
-            await ui.press(key)
-            assert ui.at_home
-        await ui.press("colon")
-        await ui.settle()
-        assert "Restart" not in ui.text() and "Roll back" not in ui.text()
-        await ui.press("escape", "a", "m")
-        assert ui.at_home and not engine.calls
-
-    drive(engine, script)
-
-
-@pytest.mark.parametrize("way", ["begin", "choose", "take_back"])
-def test_whatever_leads_to_a_mitigation_says_that_a_console_without_one_only_watches(way: str) -> None:
-    engine = everything(FakeEngine(mode="watch"))
-
-    async def script(ui: Ui) -> None:
-        if way == "begin":
-            mitigate.begin(ui.main, next(action for action in ACTIONS if action.name == "k8s.restart"))
-        else:
-            getattr(mitigate, way)(ui.main)
-        await ui.settle()
-        assert ui.at_home and "This console only watches." in ui.text()
-        assert not engine.calls
-
-    drive(engine, script)
-
-
-def test_a_temporary_measure_is_taken_back_from_the_ledger() -> None:
-    mitigator = FakeMitigator()
-    on = Target("deployment", "checkout", "shop", "w-checkout", "7")
-    common: dict[str, Any] = {"source": "kubernetes:prod", "opened_at": "2026-03-01T14:00:00.000Z"}
-    mitigator.measures = (
-        Measure(
-            id="1", text="Temporary: Scale from 3 to 9", target=on, user="bo", undo_action="k8s.scale",
-            undo_params={"replicas": "3", "expect": "9"}, **common,
-        ),
-        Measure(id="2", text="Temporary: by hand", target=Target("deployment", "web"), user="bo", **common),
-    )  # fmt: skip
-
-    async def script(ui: Ui) -> None:
-        await ui.press("b")
-        await ui.settle()
-        assert "Scale from 3 to 9, by bo at 2026-03-01T14:00Z" in ui.text()
-        await ui.press("down", "enter")
-        await ui.settle()
-        assert "taken back by hand" in ui.text() and not ui.on(ConfirmScreen)
-        await ui.press("up", "enter")
-        await ui.settle()
-        assert ui.on(ConfirmScreen)
-        (call,) = mitigator.named("plan")
-        assert call[1] == "k8s.scale" and call[3] == {"replicas": "3", "expect": "9"}
-        assert (call[2].uid, call[2].resource_version, call[4]) == ("w-checkout", "", "kubernetes:prod")
-
-    drive(engine_with(mitigator), script)
-
-
-def test_without_a_record_only_a_typed_name_breaks_the_glass() -> None:
-    mitigator = FakeMitigator()
-    mitigator.no_record = True
-
-    async def script(ui: Ui) -> None:
-        await armed(ui, "r")
-        await ui.press("y", "g")
-        await ui.settle()
-        assert ui.on(RunningScreen)
-        assert "Break glass" in ui.text()
-        assert "Intent recorded" not in ui.text() and "Verifying" not in ui.text()
-        await ui.press("b")
-        await ui.settle()
-        await ui.wait(ARMED_AFTER)
-        assert "BREAK GLASS: this will not be in the timeline." in ui.text()
-        await ui.press("y", "g", "enter")
-        assert ui.on(ConfirmScreen)
-        await ui.press("backspace", "backspace", *"checkout", "enter")
-        await ui.settle()
-        assert ui.on(RunningScreen)
-        assert "helped" in ui.text()
-        assert "Intent recorded" not in ui.text()
-        assert "Intent NOT recorded: BREAK GLASS" in ui.text()
-        assert "BREAK GLASS: no timeline has this. Write it down by hand:" in ui.text()
-        assert "what      Restart deployment/checkout" in ui.text()
-        assert len(mitigator.named("run")) == 2
-
-    drive(engine_with(mitigator), script)
-
-
-def test_a_lost_outcome_is_an_alarm_until_somebody_acts_on_its_target() -> None:
-    mitigator = FakeMitigator()
-
-    async def script(ui: Ui) -> None:
-        assert "UNKNOWN" not in ui.text()
-        mitigator.outcome = Outcome("unknown", "The console ended in between.")
-        await mitigator.run(make_plan())
-        await ui.wait(1)
-        assert "1 OUTCOME UNKNOWN" in ui.text()
-        mitigator.outcome = Outcome("done", "Done.")
-        await mitigator.run(make_plan())
-        await ui.wait(1)
-        assert "UNKNOWN" not in ui.text()
 
     drive(engine_with(mitigator), script)
 
@@ -569,21 +306,3 @@ def test_sessions_that_are_hit_stand_one_a_line() -> None:
         assert any("- pid 7 ana@shop, idle 5 s" in line and "pid 8" not in line for line in lines)
 
     drive(engine_with(mitigator), script)
-
-
-def test_what_the_verdict_quotes_is_not_said_again() -> None:
-    mitigator = FakeMitigator()
-    figure = "error ratio 9.9% before, 0.4% after"
-    mitigator.verdict = Verdict("helped", f"It rests on {figure}.", (figure, "pods 4 of 4"))
-    engine = engine_with(mitigator)
-
-    async def script(ui: Ui) -> None:
-        await armed(ui, "r")
-        await ui.press("y", "g")
-        await ui.settle()
-        assert ui.on(RunningScreen)
-        box = [line for line in ui.grid() if "│" in line]
-        assert sum(figure in line for line in box) == sum("pods 4 of 4" in line for line in box) == 1
-        assert "Finished." not in ui.text()
-
-    drive(engine, script)
