@@ -154,6 +154,14 @@ def wrap(text: str, width: int) -> list[str]:
     return lines
 
 
+def paragraph(text: str, role: str, width: int, most: int) -> list[Spans]:
+    """``text`` in at most ``most`` lines of ``width`` cells; the last one goes on with the rest."""
+    lines = wrap(text, max(10, width - 2))
+    if len(lines) > most:
+        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+    return [((f" {line}", role),) for line in lines]
+
+
 def _head(word: str, width: int) -> str:
     """As much of a word without spaces as fits, preferably up to a sign that parts it."""
     head = set_cell_size(word, width).rstrip() or word[:1]

@@ -18,7 +18,7 @@ from console.engine.ports import Mitigator
 from console.model.actions import Action
 from console.model.plan import Plan, Risk
 from console.model.symptoms.words import plural
-from console.ui.cells import Spans, sides, spans_width, width_of, wrap
+from console.ui.cells import Spans, paragraph, sides, spans_width, width_of, wrap
 from console.ui.painter import when_seen
 from console.ui.panes.base import Selection
 from console.ui.port import Engine
@@ -34,7 +34,7 @@ FIRST, SECOND = "y", "g"
 """The keys of a yes; a disruptive plan needs both, one after the other."""
 
 QUESTION_LINES = 4
-"""Lines that the question itself may take; what it asks for comes below."""
+"""Lines that the question itself may take, what it asks for comes below; the page above has all of it."""
 
 HINT_WIDTH = 24
 """Cells that are kept free for how many lines are below."""
@@ -152,14 +152,15 @@ class ConfirmScreen(Dialog[Decision]):
         plan = self._plan
         if plan is None:
             text = "There is no plan, so nothing can be done." if self._error else "Planning."
-            return [*_asked(text, "text", width), self._cancel_line("Close", (), width)]
+            return [*paragraph(text, "text", width, QUESTION_LINES), self._cancel_line("Close", (), width)]
         if plan.refusal:
             return [
-                *_asked(f"Refused: {plan.refusal}", "bad", width),
+                *paragraph(f"Refused: {plan.refusal}", "bad", width, QUESTION_LINES),
                 self._cancel_line("Close", (), width),
             ]
         where = " / ".join(part for part in (self._cluster(plan), plan.target.namespace) if part)
-        ask = _asked(f"{plan.title} in {where}?" if where else f"{plan.title}?", "strong", width)
+        asked = f"{plan.title} in {where}?" if where else f"{plan.title}?"
+        ask = paragraph(asked, "strong", width, QUESTION_LINES)
         name = plan.typed_name
         if self.risk is not Risk.DESTRUCTIVE:
             return [*ask, self._cancel_line("Cancel", self._yes_button(), width)]
@@ -307,11 +308,3 @@ class ConfirmScreen(Dialog[Decision]):
         if self._plan is not None:
             self.engine.submit(self._mitigator.cancel(self._plan, self.reason.value.strip()))
         self.dismiss(None)
-
-
-def _asked(text: str, role: str, width: int) -> list[Spans]:
-    """``text`` in at most QUESTION_LINES lines; the page above has all of what is longer still."""
-    lines = wrap(text, max(10, width - 2))
-    if len(lines) > QUESTION_LINES:
-        lines = [*lines[: QUESTION_LINES - 1], " ".join(lines[QUESTION_LINES - 1 :])]
-    return [((f" {line}", role),) for line in lines]

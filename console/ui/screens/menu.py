@@ -9,7 +9,7 @@ from textual import events
 from textual.widget import Widget
 from textual.widgets import Input
 
-from console.ui.cells import Spans
+from console.ui.cells import Spans, paragraph
 from console.ui.panes.base import matches
 from console.ui.port import Engine
 from console.ui.screens.dialog import Dialog
@@ -58,6 +58,8 @@ class Menu(Dialog[str]):
         self.table.always_marked = True
         self.table.set_notice([((notice, "dim"),)])
         self.note = Block(classes="field")
+        self._texts: dict[str, list[Spans]] = {}
+        self._texts_for = (0, 0)
 
     def body(self) -> Iterable[Widget]:
         """The search field, the list, and the chosen item's text in full."""
@@ -66,8 +68,8 @@ class Menu(Dialog[str]):
         yield self.note
 
     def content_height(self) -> int:
-        """The search field, all items, and the text of one."""
-        return len(self._items) + 3
+        """The search field, all items, and the longest text of one."""
+        return len(self._items) + 2 + self._note_height()
 
     def first_focus(self) -> Widget:
         """Typing searches."""
@@ -95,9 +97,25 @@ class Menu(Dialog[str]):
 
     def on_table_moved(self, _event: Table.Moved) -> None:
         """Show the item's text in full."""
-        item = self.table.record
-        text: Spans = ((f" {item.refusal or item.text}", "dim"),) if isinstance(item, Item) else ()
-        self.note.put((text,))
+        self.refresh_data()
+
+    def refresh_data(self) -> None:
+        """The text in as many lines as the longest one needs, so that the list stays where it is."""
+        width, most = self.table.size.width, max(1, self.size.height // 2)
+        if not width:
+            return
+        if self._texts_for != (width, most):
+            self._texts_for = (width, most)
+            self._texts = {
+                value: paragraph(item.refusal or item.text, "dim", width, most)
+                for value, item in self._items.items()
+            }
+        item, height = self.table.record, self._note_height()
+        lines = self._texts[item.value] if isinstance(item, Item) else []
+        self.note.fit([*lines, *[()] * (height - len(lines))], at_most=height)
+
+    def _note_height(self) -> int:
+        return max((len(lines) for lines in self._texts.values()), default=1)
 
     def handle(self, event: events.Key) -> bool:
         """Move and take."""
