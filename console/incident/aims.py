@@ -20,11 +20,13 @@ from console.model.symptoms.words import clock, names, plural, span
 SETTLING = 180.0
 """Seconds after a change of a failing workload in which its effect cannot be judged yet."""
 
+_WAIT_TITLE = "Wait for the last change"
 _WAIT = "Something was just done: see whether the errors fall before the next step."
 
 
 class Aim(msgspec.Struct, frozen=True):
-    """A first mitigation. ``bonus`` is added to the score; ``why`` replaces the scenario's when given.
+    """A first mitigation. ``bonus`` is added to the score; ``why`` and ``title`` replace the scenario's when
+    given.
 
     ``signals`` are those that it explains, when not all that match the scenario; ``commands`` are what a
     person would type where the console has no such action.
@@ -38,6 +40,7 @@ class Aim(msgspec.Struct, frozen=True):
     why: str = ""
     signals: tuple[Signal, ...] | None = None
     commands: tuple[str, ...] = ()
+    title: str = ""
 
 
 def for_release(matched: Sequence[Signal], scene: Scene) -> Aim | None:
@@ -131,7 +134,7 @@ def for_errors(matched: Sequence[Signal], scene: Scene) -> Aim | None:
         changed = found.workload.revision_at
         if changed is not None and failing[0].since < changed and found.snapshot.at - changed < SETTLING:
             line = f"{found.label} was changed at {clock(changed)} (revision {found.workload.revision})"
-            return Aim(evidence=(line,), bonus=malus, why=_WAIT)
+            return Aim(evidence=(line,), bonus=malus, why=_WAIT, title=_WAIT_TITLE)
         return Aim("k8s.restart", found.target, found.source, (), malus)
     return Aim(bonus=malus)
 

@@ -309,7 +309,7 @@ def _fit(scenario: Scenario, signals: tuple[Signal, ...], scene: Scene) -> Sugge
     telling = sorted(matched, key=lambda signal: -scenario.weights[signal.name])
     return Suggestion(
         scenario=scenario.name,
-        title=scenario.title,
+        title=aim.title or scenario.title,
         score=score,
         evidence=(*aim.evidence, *(signal.text for signal in telling[:EVIDENCE])),
         action=action,
