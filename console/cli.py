@@ -32,14 +32,16 @@ _HANDLERS = {
 the exit code."""
 
 
-def _connection_flags() -> argparse.ArgumentParser:
+def _connection_flags(*, all_sources: bool = True) -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(add_help=False)
     group = flags.add_argument_group("what to connect to (flag beats environment beats file)")
     group.add_argument("--config", type=Path, metavar="FILE", help="configuration file (TOML)")
-    group.add_argument("--runbook", metavar="NAME|FILE", help="runbook that the team follows")
     group.add_argument("--kubeconfig", type=Path, metavar="FILE")
     group.add_argument("--context", metavar="NAME", help="kube context; pinned for the whole run")
     group.add_argument("--namespace", "-n", action="append", metavar="NS", help="may be repeated")
+    if not all_sources:
+        return flags
+    group.add_argument("--runbook", metavar="NAME|FILE", help="runbook that the team follows")
     group.add_argument("--prometheus-url", metavar="URL")
     group.add_argument("--alertmanager-url", metavar="URL")
     group.add_argument("--redis-url", metavar="URL")
@@ -161,7 +163,9 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true")
 
     init = commands.add_parser(
-        "init", parents=[connection], help="write a first configuration from the kube context"
+        "init",
+        parents=[_connection_flags(all_sources=False)],
+        help="write a first configuration from the kube context",
     )
     init.add_argument("--force", action="store_true", help="replace an existing file")
     return parser
@@ -197,7 +201,9 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser = build_parser()
     args, rest = parser.parse_known_args(words)
     if rest and (args.command != "act" or any(word.startswith("-") for word in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        late = next((word for word in rest if word in _HANDLERS), None)
+        hint = f"; the command stands first: warroom {late} …" if late else ""
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     if rest:
         args.params += rest
     return args

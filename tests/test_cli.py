@@ -115,6 +115,20 @@ def test_parameters_of_an_action_stand_before_or_after_the_flags(
         assert "unrecognized arguments" in capsys.readouterr().err
 
 
+def test_a_command_that_stands_behind_its_flags_is_told_where_it_belongs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--config", "w.toml", "check"])
+    assert "the command stands first: warroom check …" in capsys.readouterr().err
+
+
+def test_init_refuses_what_it_would_not_write(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["init", "--redis-url", "redis://cache:6379"])
+    assert "unrecognized arguments: --redis-url" in capsys.readouterr().err
+
+
 def test_a_password_on_the_command_line_gets_a_warning(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
