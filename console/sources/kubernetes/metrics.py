@@ -47,7 +47,7 @@ _GRAIN = 2**18
 _cores: Shared[float] = Shared()
 _sizes: Shared[int] = Shared()
 
-# The whole cluster comes as one page, so that its items are decoded in steps.
+# The whole cluster comes as one page, so its items are decoded in steps.
 _PAGE = msgspec.json.Decoder(Page[msgspec.Raw])
 _ITEM = msgspec.json.Decoder(_PodMetrics)
 
@@ -113,22 +113,34 @@ class MetricsPoll:
         if None not in namespaces:
             names = {place: names.get(place, {}) for place in namespaces if place is not None}
         for namespace in namespaces:
-            body = await self._connection.get(path(ROOT, "pods", namespace))
-            try:
-                items = _PAGE.decode(body).items or []
-                del body
-                for start in range(0, len(items), STEP):
-                    for raw in items[start : start + STEP]:
-                        place, name, usage = _usage(raw)
-                        uid = names.get(place, {}).pop(name, None)
-                        if uid is not None:
-                            told += 1
-                            self._store.use(uid, usage)
+            used = await self._ask(namespace)
+            for number, ((place, name), usage) in enumerate(used.items(), start=1):
+                uid = names.get(place, {}).pop(name, None)
+                if uid is not None:
+                    told += 1
+                    self._store.use(uid, usage)
+                if number % STEP == 0:
                     await asyncio.sleep(TURN)
-            except msgspec.MsgspecError as error:
-                raise garbled("pod metrics", error) from None
         await self._forget(names)
         return told
+
+    async def _ask(self, namespace: str | None) -> dict[tuple[str, str], Usage]:
+        """What each pod uses, by namespace and name.
+
+        The whole answer is let go before any of it is taken in: from 10,000 pods it is 4 MB, and the pods' new
+        records are nearly as much again.
+        """
+        body = await self._connection.get(path(ROOT, "pods", namespace))
+        used = {}
+        try:
+            for number, raw in enumerate(_PAGE.decode(body).items or (), start=1):
+                place, name, usage = _usage(raw)
+                used[place, name] = usage
+                if number % STEP == 0:
+                    await asyncio.sleep(TURN)
+        except msgspec.MsgspecError as error:
+            raise garbled("pod metrics", error) from None
+        return used
 
     async def _forget(self, names: dict[str, dict[str, str]]) -> None:
         """Nobody says what these pods use."""
