@@ -50,3 +50,17 @@ def test_every_word_of_the_incident_menu_can_be_read(size: tuple[int, int]) -> N
         assert len(places) == 1, "the rows and the line of keys stay where they are"
 
     drive(engine, script, size=size)
+
+
+@pytest.mark.parametrize(("key", "title"), [("r", "Restart"), ("u", "Roll back"), ("c", "Scale")])
+def test_the_key_beside_a_row_chooses_that_row(key: str, title: str) -> None:
+    async def script(ui: Ui) -> None:
+        ui.main.focus_pane("pods")
+        await ui.press("m")
+        await ui.settle()
+        await ui.press(key)
+        await ui.settle()
+        chosen = next(line for line in ui.grid() if "▌" in line and f" {title} " in line)
+        assert chosen.split("▌")[1].split()[0] == key, ui.text()
+
+    drive(everything(FakeEngine(mitigator=FakeMitigator())), script, size=(80, 24))

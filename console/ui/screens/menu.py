@@ -85,10 +85,13 @@ class Menu(Dialog[str]):
         found = [
             value
             for value, item in self._items.items()
-            if not needle or matches(f"{item.title} {item.text} {value}", needle)
+            if not needle or needle == item.key or matches(f"{item.title} {item.text} {value}", needle)
         ]
         self.table.set_keys(found)
-        if self.table.record is None or self.table.cursor not in found:
+        pressed = next((value for value in found if needle and self._items[value].key == needle), None)
+        if pressed is not None:  # who reads the key beside a row presses it, and enter must not take another
+            self.table.select(pressed)
+        elif self.table.record is None or self.table.cursor not in found:
             self.table.select(found[0] if found else None)
 
     def on_input_changed(self, event: Input.Changed) -> None:
