@@ -38,6 +38,8 @@ _RECOVER_AFTER = 1.0
 """Seconds after the start at which actions without a result are looked for and reported."""
 _LED_TO_IT = timedelta(hours=1)
 """How far back the standby record is part of an incident's story."""
+_TAKEN_ALONG: frozenset[Kind] = frozenset(("change", "note", "action.result", "action.verdict"))
+"""Kinds that are: what was changed, said and done. A signal that goes on is recorded anew all the same."""
 _LOOKED_THROUGH = 5000
 """Entries at the end of the standby record among which those of that time are looked for."""
 
@@ -120,10 +122,10 @@ class RecordedTimeline(WatchedTimeline):
         return [{"id": measure.id, "text": measure.text} for measure in found]
 
     def _open(self, label: str, title: str) -> None:
-        """Declare, and take along what led to it: the changes and notes of the standby record's last hour."""
+        """Declare, and take along what led to it: the changes, notes and mitigations of the last hour."""
         since = format_time(self.clock.now() - _LED_TO_IT)
         recent = (entry for entry in self.entries[-_LOOKED_THROUGH:] if entry.ts >= since)
-        before = [entry for entry in recent if entry.kind in ("change", "note")]
+        before = [entry for entry in recent if entry.kind in _TAKEN_ALONG]
         declare(self.recorder, label, title, lead=self.recorder.identity.user, drill=self._drill)
         for entry in before:
             self.recorder.record(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from console.cli import main
 from console.engine.live import RecordedTimeline
 from console.engine.ports import PlanError
 from console.incident.change import Reopen, Resolve, Roles, Severity, Status, Title
@@ -42,6 +43,36 @@ def test_declaring_takes_along_the_changes_and_notes_of_the_last_hour(tmp_path: 
     assert record.entries[1].occurred_at == "2026-03-01T14:00:00.000Z"
     assert record.entries[1].data["key"] == "k"
     assert record.incident is not None
+
+
+def test_who_acts_first_and_declares_then_finds_the_mitigation_in_the_post_mortem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    record = RecordedTimeline(tmp_path / "state", clock)
+    intent = record.recorder.record("action.intent", "Roll back checkout", data={"action": "k8s.rollback"})
+    outcome = {"outcome": {"status": "done"}}
+    record.recorder.record("action.result", "Roll back checkout: accepted", data=outcome, ref=intent.id)
+    verdict = {"verdict": {"status": "helped"}}
+    record.recorder.record("action.verdict", "Roll back checkout: helped", data=verdict, ref=intent.id)
+    clock.advance(60)
+    record.refresh()
+    asyncio.run(record.declare(2, "checkout fails"))
+    clock.advance(2)
+    record.refresh()
+    assert [entry.kind for entry in record.entries] == [
+        "incident.declared",
+        "action.result",
+        "action.verdict",
+    ]
+    assert record.open_intents == () and record.recorder.open_intents() == []
+    assert record.incident is not None
+    incident = record.incident.id
+    assert verify(timeline_path(tmp_path / "state", incident)).ok
+    assert main(["postmortem", incident, "--state-dir", str(tmp_path / "state")]) == 0
+    text = capsys.readouterr().out
+    assert "| First mitigation that helped | 12:00Z | - |\n| Declared | 12:01Z |" in text
+    assert text.count("Roll back checkout: helped") == 2, "in its timeline, and as what ended it"
 
 
 def test_a_second_incident_is_not_declared_over_an_open_one(tmp_path: Path) -> None:
