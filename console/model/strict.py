@@ -38,6 +38,9 @@ _TEXT = 'has to be a text in quotes, as in "shop"'
 _PATH = 'has to be a path in quotes, as in "/etc/warroom"'
 _DATE = "has to be a date without quotes and time, as in 2025-01-31"
 _EMPTY = "must not be empty"
+_INVISIBLE = "must not hold control characters"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys or a path cannot hold, and what reorders the text around it."""
 _BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "gt": (operator.gt, "greater than"),
     "ge": (operator.ge, "greater than or equal to"),
@@ -190,13 +193,16 @@ def _leaf(kind: inspect.Type, value: Any) -> Any:
             _require(type(value) is date, _DATE)
         case inspect.StrType():
             _require(isinstance(value, str), _TEXT)
+            _require(not _CONTROL.search(value), _INVISIBLE)
             _require(not kind.min_length or value, _EMPTY)
             _require(
                 kind.pattern is None or re.search(kind.pattern, value),
                 f"has to match the pattern {kind.pattern!r}",
             )
         case inspect.CustomType(cls=cls):
-            _require(isinstance(value, (str, cls)), _PATH if issubclass(cls, pathlib.Path) else _TEXT)
+            is_path = issubclass(cls, pathlib.Path)
+            _require(isinstance(value, (str, cls)), _PATH if is_path else _TEXT)
+            _require(not is_path or not _CONTROL.search(str(value)), _INVISIBLE)
             return value if isinstance(value, cls) else cls(value)
         case _:
             raise TypeError(f"no record has a {kind}")

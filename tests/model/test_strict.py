@@ -111,6 +111,9 @@ def test_a_whole_number_stands_for_a_float_and_becomes_one() -> None:
         ("day", "2025-01-31", "has to be a date without quotes and time, as in 2025-01-31"),
         ("day", datetime(2025, 1, 31), "has to be a date without quotes and time, as in 2025-01-31"),  # noqa: DTZ001
         ("file", 3, 'has to be a path in quotes, as in "/etc/warroom"'),
+        ("file", "/tmp/a\0b", "must not hold control characters"),
+        ("title", "\x1b[31mred", "must not hold control characters"),
+        ("title", "\u202eabc", "must not hold control characters"),
         ("window", [1], "has to be a list of 2 values"),
         ("window", "12", 'has to be a list, as in ["a", "b"]'),
         ("names", "ab", 'has to be a list, as in ["a", "b"]'),
@@ -128,6 +131,11 @@ def test_a_whole_number_stands_for_a_float_and_becomes_one() -> None:
 )
 def test_what_is_wrong_with_a_value(key: str, value: object, words: str) -> None:
     assert mistakes({key: value}) == [f"'{key}': {words}"]
+
+
+def test_a_text_may_have_lines_and_a_name_that_is_a_secret_is_masked() -> None:
+    assert convert({"title": "a\n\tb\r\n"}, Desk).title == "a\n\tb\r\n"
+    assert "hunter2" not in mistakes({"redis://:hunter2@h": 1})[0]
 
 
 def test_every_mistake_has_its_path() -> None:
