@@ -129,6 +129,13 @@ def test_init_refuses_what_it_would_not_write(capsys: pytest.CaptureFixture[str]
     assert "unrecognized arguments: --redis-url" in capsys.readouterr().err
 
 
+def test_init_without_a_cluster_is_a_sentence(tmp_path: Path) -> None:
+    done = run("init", env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no kube context can be read: " in done.stderr and "warroom drill" in done.stderr
+    assert ".." not in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_password_on_the_command_line_gets_a_warning(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -93,8 +93,8 @@ def _current_context(args: argparse.Namespace) -> tuple[str, str]:
         )
     except (ConfigException, OSError, ValueError) as error:
         raise ConfigError(
-            f"no kube context can be read: {error}. Name a file with --kubeconfig, or look around first"
-            " with: warroom drill"
+            f"no kube context can be read: {str(error).rstrip('. ')}. Name a file with --kubeconfig, or look"
+            " around first with: warroom drill"
         ) from None
     wanted = args.context or (active or {}).get("name")
     for context in contexts:
