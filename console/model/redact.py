@@ -29,6 +29,13 @@ _HARMLESS = re.compile(
     r"|enabled|disabled|ok|error|str|string|text|bytes|int|bool|varchar|char|object|secretstr|unauthorized",
     re.IGNORECASE,
 )
+# What the system says of a file, errno(3): "open /etc/shop/session.key: permission denied" names the cause.
+_ERRNO = re.compile(
+    r"(?:permission denied|operation not permitted|file exists|file name too long"
+    r"|too many (?:open files|levels)|device or resource busy|resource temporarily unavailable|input/output error|read-only file system"
+    r"|connection (?:refused|reset|timed out)|broken pipe|bad file descriptor|stale file handle)\b",
+    re.IGNORECASE,
+)
 _COLUMN = re.compile(r"[A-Za-z_]\w*\.(\w+)")
 _QUOTED = re.compile(
     r'\\"(?P<e>(?:(?!\\").)*)\\"|"(?P<d>(?:[^"\\]|\\.)*)"?|\'(?P<s>(?:[^\'\\]|\'\'|\\.)*)\'?', re.DOTALL
@@ -70,6 +77,8 @@ def _looks_random(value: str) -> bool:
 def _is_secret_pair(match: re.Match[str], value: str, quoted: bool) -> bool:
     name, sep, quote = match["name"], match["sep"], match["quote"] if "quote" in match.groupdict() else None
     if not value or (not quoted and _HARMLESS.fullmatch(value.rstrip(".,:;!?"))):
+        return False
+    if not quoted and _ERRNO.match(match.string, match.end()):
         return False
     column = None if quoted else _COLUMN.fullmatch(value)
     if column is not None and is_secret_name(column[1]):

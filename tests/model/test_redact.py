@@ -139,6 +139,9 @@ INNOCENT = [
     "deployment/auth-token: rolled out, pod/web-secret: ready",
     "<name>secret</name>",
     "Key (user_id)=(42) already exists.",
+    'level=fatal msg="session store: open /etc/shop/session.key: permission denied"',
+    "/run/secrets/db_password: Permission denied; /etc/token: Too many open files",
+    "open /var/lib/redis/auth-token: read-only file system",
 ]
 
 
@@ -150,6 +153,12 @@ def test_secrets_are_masked_once_and_for_all(text: str) -> None:
     assert "IOSFODNN7" not in result
     assert MASK in result
     assert redact(result) == result
+
+
+def test_what_only_begins_like_a_reason_of_the_system_is_masked() -> None:
+    assert redact("password: permission-hunter2") == f"password: {MASK}"
+    assert redact("api_key: connection hunter2").startswith(f"api_key: {MASK}")
+    assert redact("password=too many secrets").startswith(f"password={MASK}")
 
 
 @pytest.mark.parametrize("text", INNOCENT)
