@@ -31,9 +31,10 @@ _HARMLESS = re.compile(
 )
 # What the system says of a file, errno(3): "open /etc/shop/session.key: permission denied" names the cause.
 _ERRNO = re.compile(
-    r"(?:permission denied|operation not permitted|file exists|file name too long"
-    r"|too many (?:open files|levels)|device or resource busy|resource temporarily unavailable|input/output error|read-only file system"
-    r"|connection (?:refused|reset|timed out)|broken pipe|bad file descriptor|stale file handle)\b",
+    r"(?:permission denied|operation not permitted|file exists|file name too long|read-only file system"
+    r"|too many (?:open files|levels)|device or resource busy|resource temporarily unavailable"
+    r"|input/output error|connection (?:refused|reset|timed out)|broken pipe|bad file descriptor"
+    r"|stale file handle)\b",
     re.IGNORECASE,
 )
 _COLUMN = re.compile(r"[A-Za-z_]\w*\.(\w+)")
