@@ -51,6 +51,14 @@ def _connection_flags(*, all_sources: bool = True) -> argparse.ArgumentParser:
     return flags
 
 
+def _seconds(text: str) -> float:
+    """A time to wait, of more than none and with an end."""
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no time to wait; give seconds, e.g. 15")
+    return seconds
+
+
 def _state_flags() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(add_help=False)
     flags.add_argument("--state-dir", type=Path, metavar="DIR", help="where timelines and incidents are kept")
@@ -96,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", parents=[connection, state], help="what is sick and why, as text")
     status.add_argument("--json", action="store_true")
-    status.add_argument("--timeout", type=float, default=15.0, metavar="SECONDS")
+    status.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS")
 
     act = commands.add_parser("act", parents=[connection, state], help="a mitigation without the screen")
     act.add_argument("action", metavar="ACTION", help="e.g. k8s.rollback")
@@ -116,7 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
         "check", parents=[connection, state], help="configuration, reachability and permissions"
     )
     check.add_argument("--json", action="store_true")
-    check.add_argument("--timeout", type=float, default=15.0, metavar="SECONDS")
+    check.add_argument("--timeout", type=_seconds, default=15.0, metavar="SECONDS")
 
     timeline = commands.add_parser("timeline", help="show, add to, verify or export the record")
     verbs = timeline.add_subparsers(dest="verb", metavar="VERB", required=True)

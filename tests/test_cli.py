@@ -123,6 +123,14 @@ def test_a_command_that_stands_behind_its_flags_is_told_where_it_belongs(
     assert "the command stands first: warroom check …" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["status", "check"])
+@pytest.mark.parametrize("wait", ["-1", "0", "nan", "inf"])
+def test_a_timeout_is_a_time_to_wait(command: str, wait: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([command, f"--timeout={wait}"])
+    assert f"{wait} is no time to wait; give seconds, e.g. 15" in capsys.readouterr().err
+
+
 def test_init_refuses_what_it_would_not_write(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["init", "--redis-url", "redis://cache:6379"])
