@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.message import Message
 from textual.widget import Widget
 
@@ -17,6 +16,7 @@ from console.model.source import Health, SourceStatus
 from console.ui.cells import Span, Spans, fit, fit_spans, sides, spans_width, width_of, wrap
 from console.ui.format import age, clock_text
 from console.ui.port import Engine
+from console.ui.widgets.containers import Stack
 from console.ui.widgets.line_widget import Bar
 from console.ui.widgets.lines import LineView
 from console.ui.widgets.table import Column, Table
@@ -36,7 +36,7 @@ class Selection(NamedTuple):
     label: str
 
 
-class Pane(Vertical):
+class Pane(Stack):
     """One pane. A subclass reads its snapshots in ``read`` and says what a row is.
 
     ``SOURCES`` are the board names it follows, or prefixes ending in a colon. ``SETUP`` tells how to

@@ -11,7 +11,6 @@ from typing import ClassVar, Generic, TypeVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -21,6 +20,7 @@ from console.model.actions import find
 from console.ui.cells import Spans, sides
 from console.ui.port import Engine
 from console.ui.screens.latest_size import LatestSize
+from console.ui.widgets.containers import Stack
 from console.ui.widgets.line_widget import Bar
 from console.ui.widgets.status_line import alarms
 
@@ -47,7 +47,7 @@ class Dialog(LatestSize, ModalScreen[R | None], Generic[R], inherit_bindings=Fal
         self.foot = Bar(band=True, classes="heading")
         self._title = title
         self._height = 0
-        self.box = Vertical(classes="box full" if self.FULL else "box")
+        self.box = Stack(classes="box full" if self.FULL else "box")
 
     @property
     def quit_keys(self) -> tuple[str, ...]:

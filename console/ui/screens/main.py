@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import Screen
 
@@ -27,6 +26,7 @@ from console.ui.port import Engine
 from console.ui.screens.latest_size import LatestSize
 from console.ui.screens.running import RunningScreen
 from console.ui.themes import THEMES
+from console.ui.widgets.containers import Beside, Ground, Stack
 from console.ui.widgets.key_line import KeyLine
 from console.ui.widgets.line_widget import Bar
 from console.ui.widgets.status_line import StatusLine
@@ -44,7 +44,7 @@ _AFTER_ROUND = 0.08
 _FILTER_LENGTH = 80
 
 
-class MainScreen(LatestSize, Screen[None], inherit_bindings=False):
+class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
     """See the module."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
@@ -82,9 +82,9 @@ class MainScreen(LatestSize, Screen[None], inherit_bindings=False):
         """Status line, panes in two columns, message line, key line."""
         yield self.status_line
         yield self.tabs
-        with Horizontal(id="grid"):
+        with Beside(id="grid"):
             for name, column in zip(("left", "right"), self._columns, strict=True):
-                with Vertical(id=name):
+                with Stack(id=name):
                     yield from column
         yield self.message_line
         yield self.key_line
