@@ -18,7 +18,7 @@ from console.model.source import Health
 START_SECONDS = 15.0
 """How long a start may take; after that garbage is collected whatever is still missing."""
 
-TRIM_SECONDS = 15.0
+TRIM_SECONDS = 5.0
 """Between two times that freed memory is given back."""
 
 _RARELY = (5_000, 10, 10)
