@@ -21,7 +21,7 @@ from console.engine.observer import Observer
 from console.engine.ports import PlanError
 from console.engine.record import WatchedTimeline
 from console.incident.change import SEVERITIES, Change, Resolve, apply
-from console.incident.record import declare
+from console.incident.record import declare, list_incidents
 from console.mitigations.postgres.kept import ActingSessions
 from console.model.clock import Clock
 from console.timeline.entry import Entry, Kind, Source, TimelineError, format_time, parse_time
@@ -122,8 +122,12 @@ class RecordedTimeline(WatchedTimeline):
         return [{"id": measure.id, "text": measure.text} for measure in found]
 
     def _open(self, label: str, title: str) -> None:
-        """Declare, and take along what led to it: the changes, notes and mitigations of the last hour."""
-        since = format_time(self.clock.now() - _LED_TO_IT)
+        """Declare, and take along what led to it: the changes, notes and mitigations of the last hour.
+
+        What an earlier incident took along belongs to that one.
+        """
+        earlier = list_incidents(self.state_dir, self.recorder.spool)
+        since = max([format_time(self.clock.now() - _LED_TO_IT), *(one.declared_at for one in earlier)])
         recent = (entry for entry in self.entries[-_LOOKED_THROUGH:] if entry.ts >= since)
         before = [entry for entry in recent if entry.kind in _TAKEN_ALONG]
         declare(self.recorder, label, title, lead=self.recorder.identity.user, drill=self._drill)

@@ -45,6 +45,23 @@ def test_declaring_takes_along_the_changes_and_notes_of_the_last_hour(tmp_path: 
     assert record.incident is not None
 
 
+def test_a_second_incident_does_not_take_along_what_led_to_the_first(tmp_path: Path) -> None:
+    clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    record = RecordedTimeline(tmp_path / "state", clock)
+    for text in ("checkout 3 -> 4", "checkout 4 -> 5"):
+        record.recorder.record("change", text, source="system")
+        clock.advance(60)
+        record.refresh()
+        asyncio.run(record.declare(2, "checkout fails"))
+        clock.advance(60)
+        record.refresh()
+        assert [entry.text for entry in record.entries if entry.kind == "change"] == [text]
+        asyncio.run(record.change(Resolve("rolled back")))
+        clock.advance(60)
+        record.refresh()
+        record.refresh()
+
+
 def test_who_acts_first_and_declares_then_finds_the_mitigation_in_the_post_mortem(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
