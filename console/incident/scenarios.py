@@ -274,6 +274,8 @@ def suggest(signals: Iterable[Signal], snapshots: BoardView) -> tuple[Suggestion
     """The scenarios that fit, best first. Pure; never raises for a board that lacks a source."""
     present = _some(tuple(signals))
     scene = Scene(snapshots, min((signal.since for signal in present), default=0.0))
+    if scene.cut_off:
+        present = tuple(signal for signal in present if signal.name != "http-down")
     found = (_fit(scenario, present, scene) for scenario in SCENARIOS)
     return tuple(sorted(filter(None, found), key=lambda item: (-item.score, item.scenario)))
 

@@ -12,6 +12,7 @@ from console.model.metrics import PrometheusSnapshot
 from console.model.plan import Target
 from console.model.revisions import came_before, preferred_revision
 from console.model.signals import Signal
+from console.model.source import Health
 from console.model.symptoms.finding import BoardView
 from console.model.symptoms.kube import change_words, cluster_prefix, clusters_of, subject
 from console.model.symptoms.words import clock, names
@@ -76,6 +77,13 @@ class Scene:
     def __init__(self, board: BoardView, earliest: float = float("-inf")) -> None:
         self.board = board
         self._earliest = earliest
+
+    @cached_property
+    def cut_off(self) -> bool:
+        """Whether nothing answers this console: then its own network is down, and no check tells more."""
+        healths = [status.health for name, status in self.board.statuses.items() if name != "http"]
+        asked = [health for health in healths if health is not Health.DISABLED]
+        return bool(asked) and all(health is Health.FAILED for health in asked)
 
     @cached_property
     def workloads(self) -> tuple[Found, ...]:

@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from console.incident.scenarios import SCENARIOS
+import pytest
+
+from console.incident.scenarios import SCENARIOS, suggest
 from console.model.actions import find
 from console.model.http import HttpCheck, HttpSnapshot
 from console.model.plan import Target
-from console.model.signals import remember
+from console.model.signals import detect, remember
+from console.model.source import Health, SourceStatus
 from console.model.symptoms.finding import Memory
 from tests.incident.suggesting import FAILING, checkout, first, suggestions
 from tests.model.board import (
@@ -138,6 +141,19 @@ def test_a_dependency_outside_is_spared_not_restarted() -> None:
     everything = HttpSnapshot(NOW, (*down("checkout").checks, *down("payments").checks))
     both = suggestions({"http": everything, KUBE: cluster(workload("checkout"))})
     assert [item.scenario for item in both] == ["outage", "dependency-down"]
+
+
+@pytest.mark.parametrize("other", [Health.FAILED, Health.OK])
+def test_a_console_that_reaches_nothing_does_not_blame_a_dependency(other: Health) -> None:
+    statuses = [
+        SourceStatus("http", Health.OK, NOW),
+        SourceStatus(KUBE, Health.FAILED, NOW),
+        SourceStatus("redis:main", other, NOW),
+        SourceStatus("alertmanager", Health.DISABLED, NOW),
+    ]
+    board = Records({"http": down("payments")}, *statuses)
+    found = suggest(detect(board, {}, NOW, remember(board, Memory())), board)
+    assert bool(found) == (other is Health.OK)
 
 
 def test_what_is_done_by_hand_is_said_with_the_callers_setting() -> None:
