@@ -11,13 +11,14 @@ import msgspec
 
 from console.model.quantity import cores, size
 from console.sources.base import backoff
-from console.sources.kubernetes.connection import Connection
+from console.sources.kubernetes.connection import READ_SECONDS, Connection
 from console.sources.kubernetes.errors import KubeError, garbled
+from console.sources.kubernetes.items import ItemSplitter
 from console.sources.kubernetes.kinds import path
 from console.sources.kubernetes.store import Store, Usage
 from console.sources.kubernetes.text import Shared
 from console.sources.kubernetes.watch import STEP
-from console.sources.kubernetes.wire import Metadata, Page, Quantities, Wire
+from console.sources.kubernetes.wire import Metadata, Quantities, Wire
 
 INTERVAL = 20.0
 """Seconds between two readings; a metrics server measures every 15 to 60 s."""
@@ -47,8 +48,6 @@ _GRAIN = 2**18
 _cores: Shared[float] = Shared()
 _sizes: Shared[int] = Shared()
 
-# The whole cluster comes as one page, so its items are decoded in steps.
-_PAGE = msgspec.json.Decoder(Page[msgspec.Raw])
 _ITEM = msgspec.json.Decoder(_PodMetrics)
 
 
@@ -125,19 +124,23 @@ class MetricsPoll:
     async def _ask(self, namespace: str | None, names: dict[str, dict[str, str]]) -> dict[str, Usage]:
         """What pods use, by uid; those that are told of are taken out of ``names``.
 
-        The whole answer is let go before any of it is taken in: from 10,000 pods it is 4 MB, and the new
-        records of the pods are nearly as much again.
+        The answer is never held as a whole, and none of it is taken in before its end: from 10,000 pods it is
+        4 MB, and their new records are nearly as much again.
         """
-        body = await self._connection.get(path(ROOT, "pods", namespace))
-        used = {}
+        used: dict[str, Usage] = {}
+        items = ItemSplitter(_ITEM)
         try:
-            for number, raw in enumerate(_PAGE.decode(body).items or (), start=1):
-                place, name, usage = _usage(raw)
-                uid = names.get(place, {}).pop(name, None)
-                if uid is not None:
-                    used[uid] = usage
-                if number % STEP == 0:
-                    await asyncio.sleep(TURN)
+            async with self._connection.stream(path(ROOT, "pods", namespace), stall=READ_SECONDS) as chunks:
+                async for chunk in chunks:
+                    self._connection.heard()
+                    for number, item in enumerate(items.feed(chunk), start=1):
+                        place, name, usage = _usage(item)
+                        uid = names.get(place, {}).pop(name, None)
+                        if uid is not None:
+                            used[uid] = usage
+                        if number % STEP == 0:
+                            await asyncio.sleep(TURN)
+            items.finish()
         except msgspec.MsgspecError as error:
             raise garbled("pod metrics", error) from None
         return used
@@ -151,13 +154,12 @@ class MetricsPoll:
                     await asyncio.sleep(TURN)
 
 
-def _usage(raw: msgspec.Raw) -> tuple[str, str, Usage]:
+def _usage(item: _PodMetrics) -> tuple[str, str, Usage]:
     """Namespace and name of a pod, and what its containers use together.
 
     In whole millicores and quarters of a MiB, which is finer than any cell shows: so a quiet pod's record
     stays as it is, and thousands of pods share their numbers.
     """
-    item = _ITEM.decode(raw)
     values = [container.usage or {} for container in item.containers or ()]
     used = sum(cores(str(value.get("cpu", "0"))) or 0.0 for value in values)
     held = sum(size(str(value.get("memory", "0"))) or 0 for value in values)
