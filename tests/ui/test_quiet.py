@@ -10,6 +10,7 @@ from pathlib import Path
 
 import console.ui
 from console.ui.feed import Feed
+from console.ui.widgets.containers import Ground
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import FakeEngine
 from tests.ui.scene import everything
@@ -147,3 +148,22 @@ def test_a_frame_for_another_reason_takes_the_waiting_one_along() -> None:
         await asyncio.wait_for(painted.wait(), 5)
 
     asyncio.run(go())
+
+
+def test_what_is_behind_the_widgets_keeps_no_strips() -> None:
+    async def script(ui: Ui) -> None:
+        await ui.settle()
+        await ui.press("question_mark")
+        await ui.settle()
+        grounds = [
+            node
+            for screen in ui.app.screen_stack
+            for node in screen.walk_children(Ground, with_self=True)
+            if not (node.styles.gutter or node._shows_through())
+        ]
+        assert len(grounds) > 10
+        assert [node for node in grounds if node._styles_cache._cache] == []
+
+    engine = FakeEngine()
+    everything(engine)
+    drive(engine, script)

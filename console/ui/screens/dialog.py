@@ -20,14 +20,14 @@ from console.model.actions import find
 from console.ui.cells import Spans, sides
 from console.ui.port import Engine
 from console.ui.screens.latest_size import LatestSize
-from console.ui.widgets.containers import Stack
+from console.ui.widgets.containers import Ground, Stack
 from console.ui.widgets.line_widget import Bar
 from console.ui.widgets.status_line import alarms
 
 R = TypeVar("R")
 
 
-class Dialog(LatestSize, ModalScreen[R | None], Generic[R], inherit_bindings=False):
+class Dialog(LatestSize, ModalScreen[R | None], Ground, Generic[R], inherit_bindings=False):
     """A box with a title line, a body and a line that says which keys work. Esc closes it with None."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
