@@ -1,10 +1,17 @@
-"""What the C library keeps."""
+"""What the C library and Python keep."""
 
+import asyncio
+import contextlib
+import gc
 import platform
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from console.engine import memory
+from console.engine.board import Board
 
 _SCRIPT = """
 import ctypes, os, sys, threading
@@ -61,3 +68,34 @@ def test_what_is_free_between_blocks_in_use_is_given_back() -> None:
     full, before, after = map(int, done.stdout.split())
     assert full - before < 10_000, "without being asked it gives nothing back"
     assert full - after > 25_000
+
+
+def test_what_refers_to_itself_is_let_go_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "set_aside", lambda: None)
+    monkeypatch.setattr(memory, "_RARELY", (0, 0, 0))  # nobody else collects it
+    monkeypatch.setattr(memory, "START_SECONDS", 0.0)
+    monkeypatch.setattr(memory, "TRIM_SECONDS", 0.001)
+
+    class Page:
+        itself: object
+
+    async def closed_pages() -> None:
+        releasing = asyncio.create_task(memory.release(Board()))
+        for _ in range(2):
+            gone = asyncio.Event()
+            page = Page()
+            page.itself = page
+            weakref.finalize(page, gone.set)
+            del page
+            await asyncio.wait_for(gone.wait(), 20)
+        releasing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await releasing
+
+    thresholds = gc.get_threshold()
+    gc.disable()
+    try:
+        asyncio.run(closed_pages())
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.enable()
