@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 ITEM_LIMIT = 2**20
 """Bytes of one item; what is longer is no item."""
+_SLICE = 2**16
+"""Bytes that are looked through at once, however many came."""
 
 _BEGIN = re.compile(rb'"items"\s*:\s*(null|\[\s*(?=(\S)))')
 _MAYBE_END = re.compile(rb"\}\s*(,\s*(?=\{)|\])")
@@ -29,15 +31,17 @@ class ItemSplitter(Generic[T]):
         self._held = bytearray()
         self._begun = self._ended = False
 
-    def feed(self, chunk: bytes) -> list[T]:
-        """The items that ``chunk`` completes. Raises msgspec.DecodeError."""
-        if self._ended:
-            return []
-        self._held += chunk
-        items = list(self._complete()) if self._begun or self._begin() else []
-        if len(self._held) > ITEM_LIMIT and not self._ended:
-            raise msgspec.DecodeError(f"an item of more than {ITEM_LIMIT} bytes")
-        return items
+    def feed(self, chunk: bytes) -> Iterator[T]:
+        """The items that ``chunk`` completes, each decoded when it is asked for; to be gone through to its
+        end. Raises msgspec.DecodeError."""
+        for start in range(0, len(chunk), _SLICE):
+            if self._ended:
+                return
+            self._held += chunk[start : start + _SLICE]
+            if self._begun or self._begin():
+                yield from self._complete()
+            if len(self._held) > ITEM_LIMIT and not self._ended:
+                raise msgspec.DecodeError(f"an item of more than {ITEM_LIMIT} bytes")
 
     def finish(self) -> None:
         """There is no more. Raises msgspec.DecodeError when the list is not complete."""

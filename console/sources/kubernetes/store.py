@@ -237,6 +237,11 @@ class Store:
         if pod.cpu != cpu or pod.memory != memory:
             self._swap_pod(replace(pod, cpu=cpu, memory=memory))
 
+    def usage(self, uid: str) -> tuple[float | None, int | None]:
+        """What a pod uses as far as it is known."""
+        pod = self._pods.get(uid)
+        return (None, None) if pod is None else (pod.cpu, pod.memory)
+
     def troubled(self) -> list[str]:
         """The namespaces in which something is sick, or runs and is not measured yet; the worst first."""
         worst: dict[str, int] = {}

@@ -61,7 +61,7 @@ def test_what_is_no_whole_list_is_refused(answer: bytes) -> None:
 def test_an_item_of_another_shape_is_refused_where_it_stands() -> None:
     splitter = ItemSplitter(msgspec.json.Decoder(dict[str, int]))
     with pytest.raises(msgspec.ValidationError):
-        splitter.feed(b'{"items":[{"a":1},{"a":"one"},{"a":2}')
+        list(splitter.feed(b'{"items":[{"a":1},{"a":"one"},{"a":2}'))
 
 
 def test_an_item_without_an_end_is_not_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
