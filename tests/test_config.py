@@ -138,7 +138,8 @@ def test_each_mistake_is_named_with_its_line(text: str, line: int, words: list[s
     [
         ("burst = [", "is not valid TOML: Invalid value (at end of document)"),
         (f"burst = {'9' * 5000}", "is not valid TOML: a number has too many digits; shorten it"),
-        (f"burst = {'[' * 5000}", "cannot be read: too many brackets stand in one another"),
+        (f"{'.'.join('a' * 3000)} = 1", "cannot be read: too many brackets or tables stand in one another"),
+        (f"burst = {'[' * 5000}", "cannot be read: too many brackets or tables stand in one another"),
     ],
 )
 def test_what_is_no_toml_is_refused_with_the_file(text: str, words: str) -> None:

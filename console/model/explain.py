@@ -18,6 +18,9 @@ _KEY = r"(?:[\w-]+|\"[^\"]*\"|'[^']*')"
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
 _PAIR = re.compile(rf"\s*({_DOTTED})\s*=(.*)", re.DOTALL)
+_DEEPEST = 32
+"""Tables in one another; what people write has five."""
+_TOO_DEEP = "cannot be read: too many brackets or tables stand in one another"
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'")
 
 
@@ -25,16 +28,28 @@ def read_toml(text: str) -> dict[str, Any]:
     """What stands in ``text``. Raises ValueError, which says what is wrong with it.
 
     tomllib has an error of its own for most mistakes, but hands on what Python says of a number that is too
-    long for it, and of brackets in brackets beyond its stack.
+    long for it, and of brackets in brackets beyond its stack. Dotted names it reads however many there are.
     """
     try:
-        return tomllib.loads(text)
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"is not valid TOML: {error}") from None
     except ValueError:
         raise ValueError("is not valid TOML: a number has too many digits; shorten it") from None
     except RecursionError:
-        raise ValueError("cannot be read: too many brackets stand in one another") from None
+        raise ValueError(_TOO_DEEP) from None
+    inner: list[Any] = [data]
+    for _ in range(_DEEPEST):
+        inner = [value for one in inner for value in _inside(one)]
+    if inner:
+        raise ValueError(_TOO_DEEP)
+    return data
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

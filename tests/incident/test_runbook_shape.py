@@ -45,7 +45,8 @@ def test_a_value_of_another_shape_is_told_without_a_pattern(extra: str, words: s
     [
         ("name = ", "is not valid TOML: Invalid value (at end of document)"),
         (f"name = {'9' * 5000}", "is not valid TOML: a number has too many digits; shorten it"),
-        (f"name = {'[' * 5000}", "cannot be read: too many brackets stand in one another"),
+        (f"{'.'.join('a' * 3000)} = 1", "cannot be read: too many brackets or tables stand in one another"),
+        (f"name = {'[' * 5000}", "cannot be read: too many brackets or tables stand in one another"),
     ],
 )
 def test_what_is_no_toml_is_refused_with_the_file(text: str, words: str) -> None:
