@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -31,6 +32,9 @@ SOONEST = 0.1
 EXPIRY_MARGIN = 30.0
 """Credentials are renewed this many seconds before they end."""
 _BUFFER = 2**18
+_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPALIVE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""tcp(7): after 15 quiet seconds the other side's kernel is asked three times, 5 s apart; TCP_KEEPALIVE is
+what macOS calls the first. A firewall that forgot one watch is noticed while all other connections work."""
 _GET_THAT_ACTS = frozenset({"exec", "attach", "portforward", "proxy"})
 
 
@@ -83,7 +87,7 @@ class Connection:
         self._bucket = bucket(self.server, self.context, qps, burst)
         self._compression = Compression(loopback=urlsplit(self.server).hostname in LOOPBACK)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, socket_factory=_socket),
             headers={"User-Agent": f"warroom/{__version__}", "Accept": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_BUFFER,
@@ -243,6 +247,17 @@ class Connection:
             if generation == self._generation:
                 await self._credentials.refresh()
                 self._generation += 1
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket on which silence is told from a lost connection."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
 
 
 async def open_connection(settings: ClusterSettings, *, writable: bool = False, clock: Clock) -> Connection:

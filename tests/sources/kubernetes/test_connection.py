@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import AddrInfoType, web
 
 from console.config import ClusterSettings
 from console.model.source import Health
+from console.sources.kubernetes import connection as kubernetes_connection
 from console.sources.kubernetes.connection import Connection, open_connection
 from console.sources.kubernetes.errors import Cause, CutError, KubeError, ReadOnlyError, StalledError
 from tests.sources.kubernetes.certificates import Pki
@@ -44,6 +45,30 @@ def test_read_only_refuses_everything_but_reads_before_it_is_sent(tmp_path: Path
                     async with connection.stream(f"/api/v1/namespaces/shop/pods/one/{sub}", stall=1):
                         pass
             assert api.requests == []
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_the_network_forgot_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[socket.socket] = []
+    make = kubernetes_connection._socket
+
+    def note(address: AddrInfoType) -> socket.socket:
+        made.append(make(address))
+        return made[-1]
+
+    monkeypatch.setattr(kubernetes_connection, "_socket", note)
+
+    async def main() -> None:
+        async with fake_api() as api, connected(tmp_path, api) as connection:
+            await connection.get("/version")
+            (used,) = made
+            options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            idle, interval, times = (used.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+            assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert idle + interval * times <= 30
 
     asyncio.run(main())
 
