@@ -103,6 +103,11 @@ _5XX = re.compile(
     # access logs: "GET / HTTP/1.1" 502 157, HTTP/2 503, HTTP 500
     r"|\"\s*5\d\d\s+(?:\d+|-)(?=\s|$)"
     r"|\bHTTP(?:/\d(?:\.\d)?)?\"?\s+5\d\d\b(?![.:]\d|\s*(?:[mu]s|s|bytes|kb|mb)\b(?!=))"
+    # without quotes, as morgan and many a service write: GET /orders/7 500 15 ms, POST /pay -> 503
+    r"|(?-i:\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS))\s+(?:/|https?://)\S*\s+(?:[-=]>\s*|→\s*)?5\d\d"
+    r"(?![\w.:/]|\s*(?:[mu]s|s|bytes|kb|mb)\b)"
+    # chi: "GET http://shop/ HTTP/1.1" from 10.1.2.3:4711 - 500 21B in 1ms
+    r"|\bHTTP/\d(?:\.\d)?\"\s+from\s+\S+\s+-\s+5\d\d\b"
     # a verb of answering: returned 503, responded with 502, failed with 500
     r"|\b(?:returned|returns|responded|responds|answered|replied|failed|received|got)\s+"
     r"(?:with\s+)?(?:an?\s+)?(?:http\s+)?(?:status\s+|code\s+|status code\s+)?5\d\d\b"
