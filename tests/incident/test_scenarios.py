@@ -204,7 +204,8 @@ def test_a_queue_that_grows_wants_workers() -> None:
 
 
 def test_a_failed_job_is_named_and_left_to_a_person() -> None:
-    job = workload("import", kind="Job", sick=True, why="job failed: BackoffLimitExceeded", finished=NOW - 9)
+    failed = "job failed: BackoffLimitExceeded"
+    job = workload("import", kind="Job", sick=True, why=failed, finished=NOW - 9, progressing="Failed")
     best = first({KUBE: cluster(job)})
     assert (best.scenario, best.action, str(best.target)) == ("pipeline-failure", "", "job/import")
 

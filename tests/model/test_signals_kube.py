@@ -56,7 +56,8 @@ def test_workloads_that_are_short_or_stuck() -> None:
                 workload("short", ready=2, sick=True, why="quota exceeded"),
                 workload("stuck", sick=True, progressing="ProgressDeadlineExceeded", message="timed out"),
                 workload("full", memory=95, memory_limit=100),
-                workload("copy", kind="Job", sick=True, why="job failed: x", ready=0),
+                workload("copy", kind="Job", sick=True, why="job failed: x", ready=0, progressing="Failed"),
+                workload("waiting", kind="Job", sick=True, why="Unschedulable: no node fits", ready=0),
                 pod("short-1", "Deployment/short", why="not ready: app"),
             )
         }

@@ -152,7 +152,7 @@ def _workloads(source: str, snapshot: KubeSnapshot) -> Iterator[Finding]:
             continue
         if workload.progressing == "ProgressDeadlineExceeded":
             yield Finding("rollout-stuck", name, "critical", source, workload.message or workload.why)
-        if workload.kind == "Job":
+        if workload.kind == "Job" and workload.progressing == "Failed":  # else its pods say what is wrong
             yield Finding("job-failed", name, "warning", source, workload.why, since=workload.finished)
         elif _short(workload):
             ready = f"{workload.ready} of {workload.desired} ready"
