@@ -202,3 +202,18 @@ def test_a_cluster_is_named_although_the_other_never_answered() -> None:
         assert "prod-eu, prod-us" in ui.grid()[0]
 
     drive(engine, script, (200, 50))
+
+
+def test_a_job_runs_and_does_not_roll_out() -> None:
+    engine = FakeEngine()
+    engine.health("kubernetes:prod")
+    running = workload("migrate", 1, kind="Job", ready=0, updated=0, revision=None)
+    done = workload("copied", 1, kind="Job", revision=None, finished=engine.clock.now().timestamp() - 9)
+    engine.board.publish("kubernetes:prod", snapshot([running, done], []))
+
+    async def script(ui: Ui) -> None:
+        await ui.settle()
+        assert "running" in ui.line("migrate job") and "!" not in ui.line("migrate job")
+        assert "ok" in ui.line("copied job")
+
+    drive(engine, script, (200, 50))

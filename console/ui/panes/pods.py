@@ -195,6 +195,8 @@ class PodsPane(Pane):
             return ((why, "bad" if row.sick else "dim"),)
         if isinstance(row, Pod):
             return ((row.reason, "dim"),)
+        if row.kind == "Job" and row.finished is None:
+            return (("running", "dim"),)
         if _moving(row):
             return ((f"rolling out {row.updated}/{row.desired}", "warn"),)
         return (("paused", "warn"),) if row.paused else (("ok", "faint"),)
@@ -283,6 +285,8 @@ class PodsPane(Pane):
 def _moving(row: Workload | Pod) -> bool:
     if isinstance(row, Pod):
         return row.terminating or row.phase == "Pending"
+    if row.kind == "Job":
+        return False
     return row.updated < row.desired or row.observed_generation < row.generation or row.ready < row.desired
 
 
