@@ -235,7 +235,21 @@ class Connection:
             proxy=credentials.proxy or environment_proxy(self.server),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=asked.silence),
+            middlewares=() if asked.method == "GET" else (self._once,),
         )
+
+    async def _once(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send a write, and fail with an error that is not aiohttp's own.
+
+        After its own for a cut connection aiohttp sends a DELETE or PUT again (RFC 9110, 9.2.2 allows that),
+        and the answer to the second would be taken for that to the first.
+        """
+        try:
+            return await handler(request)
+        except (aiohttp.ClientError, OSError) as error:
+            raise no_answer(error, self._host) from None
 
     def _expiring(self) -> bool:
         expires = self._credentials.expires

@@ -161,7 +161,7 @@ async def rig(folder: Path, user: str = "admin", behaviour: Behaviour | None = N
 
 
 class Proxy:
-    """A TCP proxy that, once armed, passes a real PATCH on and cuts the line instead of the answer."""
+    """A TCP proxy that, once armed, passes a real change on and cuts the line instead of the answer."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -175,7 +175,7 @@ class Proxy:
         async def up() -> None:
             while data := await reader.read(65536):
                 head = data.partition(b"\r\n")[0]
-                if self.armed and head.startswith(b"PATCH") and b"dryRun" not in head:
+                if self.armed and head.startswith((b"PATCH", b"DELETE")) and b"dryRun" not in head:
                     cut.set()
                 back.write(data)
             back.close()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from console.drill.cluster import Behaviour, Match
 from console.model.plan import Risk
-from tests.mitigations.kubernetes.rig import NAMESPACE, Rig, rig, run, until
+from tests.mitigations.kubernetes.rig import NAMESPACE, Rig, losing_answers, rig, run, until
 
 
 def budget(r: Rig, minimum: int) -> None:
@@ -104,6 +104,28 @@ def test_an_evicted_pod_is_replaced(tmp_path: Path) -> None:
             assert done.outcome.status == "done"
             assert uid not in uids(r)
             assert len(uids(r)) == 3
+
+    run(scenario())
+
+
+def test_a_delete_whose_answer_was_lost_is_unknown_and_is_not_sent_twice(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            name = await shop(r)
+            uid = r.get("pod", name)["metadata"]["uid"]
+            async with losing_answers(r) as proxy:
+                plan = await r.plan("k8s.delete-pod", f"pod/{name}")
+                sent = sum(asked.method == "DELETE" for asked in r.server.requests)
+                proxy.armed = True
+
+                done = await r.runner.run(plan)
+
+            assert proxy.lost == 1
+            assert sum(asked.method == "DELETE" for asked in r.server.requests) == sent + 1
+            assert done.outcome is not None
+            assert done.outcome.status == "unknown"
+            assert "may or may not have happened" in done.outcome.detail
+            assert uid not in uids(r)
 
     run(scenario())
 

@@ -105,6 +105,32 @@ def test_a_writable_connection_sends_body_type_and_headers(tmp_path: Path) -> No
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH", "POST"])
+@pytest.mark.parametrize("body", [{}, None])
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_write_is_sent_once_however_the_connection_ends(
+    tmp_path: Path, method: str, body: object, fresh: bool
+) -> None:
+    async def cut(request: web.Request) -> web.Response | None:
+        if request.method == "GET":
+            return None
+        await request.read()
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async def main() -> None:
+        async with fake_api() as api, connected(tmp_path, api, writable=True) as connection:
+            api.script = cut
+            if not fresh:
+                await connection.get("/version")
+            with pytest.raises(CutError):
+                await connection.request(method, "/api/v1/namespaces/shop/pods/one", body)
+            assert [asked for asked, _ in api.requests if asked != "GET"] == [method]
+
+    asyncio.run(main())
+
+
 def test_gzipped_answers_are_read(tmp_path: Path) -> None:
     async def squeeze(request: web.Request) -> web.Response:
         return web.Response(body=gzip.compress(b'{"a": 1}' * 5000), headers={"Content-Encoding": "gzip"})
