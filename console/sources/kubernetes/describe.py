@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 
 from console.model.logs import Description
-from console.model.redact import redact, redact_value
+from console.model.redact import redact_value
 from console.model.text import clean
 from console.sources.kubernetes import disruption
 from console.sources.kubernetes.connection import PATIENCE, Connection
 from console.sources.kubernetes.disruption import Known
 from console.sources.kubernetes.errors import KubeError, garbled
 from console.sources.kubernetes.kinds import path
+from console.sources.kubernetes.text import prose
 
 Obj = dict[str, Any]
 Section = tuple[str, tuple[str, ...]]
@@ -85,7 +86,7 @@ async def _events(connection: Connection, namespace: str, uid: str) -> Section:
     items: list[Obj] = sorted(found.get("items") or (), key=_event_time)
     lines = [
         f"{_event_time(item)} {item.get('type', '')} {item.get('reason', '')}"
-        f"{_times(item)}: {redact(str(item.get('message') or ''))}"
+        f"{_times(item)}: {prose(str(item.get('message') or ''), _LINE)}"
         for item in items
     ]
     return "Events", tuple(lines) or ("none; the server forgets events after an hour",)

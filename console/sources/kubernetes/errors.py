@@ -16,6 +16,7 @@ from console.model.source import Health
 from console.model.text import clean
 from console.sources.base import SourceError
 from console.sources.kubernetes import wire
+from console.sources.kubernetes.text import prose
 
 _STATUS = msgspec.json.Decoder(wire.Status)
 
@@ -95,10 +96,10 @@ def refusal(status: int, headers: Mapping[str, str], body: wire.Body, what: str)
         answer = wire.Status(message=body[:300].decode("utf-8", "replace"))
     details = answer.details or wire.StatusDetails()
     causes = tuple(
-        Cause(clean(item.reason or "", 80), clean(item.message or "", 300), clean(item.field or "", 200))
+        Cause(clean(item.reason or "", 80), prose(item.message), clean(item.field or "", 200))
         for item in details.causes or ()
     )
-    message = clean(answer.message or "", 600).strip() or f"HTTP {status}"
+    message = prose(answer.message, 600).strip() or f"HTTP {status}"
     retry_after = _retry_after(headers, details)
     if status == 401:
         sentence = "the API server does not accept the credentials (401)"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from console.model.budgets import Budget, LabelSelector
 from console.model.kube import Event, Hpa, Node
 from console.model.quantity import cores, size
-from console.model.redact import redact
 from console.sources.kubernetes import wire_objects as shapes
-from console.sources.kubernetes.text import created, pairs, seconds, text, word
+from console.sources.kubernetes.text import created, pairs, prose, seconds, text, word
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
@@ -22,7 +21,7 @@ def project_node(raw: shapes.Node) -> Node:
     if ready is None:
         why = "has not reported its condition"
     elif ready.status != "True":
-        why = text(f"{ready.reason or 'NotReady'}: {ready.message or ready.status}")
+        why = prose(f"{ready.reason or 'NotReady'}: {ready.message or ready.status}")
     return Node(
         uid=raw.metadata.uid,
         name=word(raw.metadata.name),
@@ -65,7 +64,7 @@ def project_budget(raw: shapes.Pdb) -> Budget:
         needed=status.desired_healthy,
         current=status.observed_generation >= raw.metadata.generation,
         unready_may_go=spec.unhealthy_pod_eviction_policy == "AlwaysAllow",
-        trouble=next((text(redact(one.message or ""), 200) or "SyncFailed" for one in failed), ""),
+        trouble=next((prose(one.message, 200) or "SyncFailed" for one in failed), ""),
     )
 
 
@@ -88,7 +87,7 @@ def project_event(raw: shapes.Event) -> Event:
         namespace=word(about.namespace or raw.metadata.namespace),
         about=word(f"{about.kind}/{about.name}"),
         reason=word(raw.reason),
-        message=text(redact(raw.message or ""), 600),
+        message=prose(raw.message, 600),
         count=max(raw.count or 1, series.count),
         last=max(first, seconds(raw.last_timestamp) or 0.0, seconds(series.last_observed_time) or 0.0),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from console.model.kube import ContainerStatus, Pod
 from console.model.quantity import cores
 from console.sources.kubernetes import wire
-from console.sources.kubernetes.text import Shared, controller, created, seconds, text, word
+from console.sources.kubernetes.text import Shared, controller, created, prose, seconds, text, word
 
 _EMPTY_SPEC = wire.PodSpec()
 _EMPTY_STATUS = wire.PodStatus()
@@ -74,10 +74,10 @@ def _container(raw: wire.PodContainerStatus, *, init: bool) -> ContainerStatus:
             name = "running"
         elif state.terminated is not None:
             ended = state.terminated
-            name, reason, message = "terminated", word(ended.reason), text(ended.message)
+            name, reason, message = "terminated", word(ended.reason), prose(ended.message)
             exit_code = ended.exit_code
         elif state.waiting is not None:
-            reason, message = word(state.waiting.reason), text(state.waiting.message)
+            reason, message = word(state.waiting.reason), prose(state.waiting.message)
     last = raw.last_state.terminated if raw.last_state is not None else None
     return ContainerStatus(
         name=word(raw.name),
@@ -105,8 +105,8 @@ def _condition(status: wire.PodStatus, kind: str) -> wire.Condition | None:
 def _message(status: wire.PodStatus) -> str:
     scheduled = _condition(status, "PodScheduled")
     if scheduled is not None and scheduled.status == "False" and scheduled.reason == "Unschedulable":
-        return text(f"Unschedulable: {scheduled.message or 'no node fits'}")
-    return text(status.message)
+        return prose(f"Unschedulable: {scheduled.message or 'no node fits'}")
+    return prose(status.message)
 
 
 def _limit(spec: wire.PodSpec, name: str) -> float | None:

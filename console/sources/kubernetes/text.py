@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from console.model.redact import redact
 from console.model.text import clean
 from console.sources.kubernetes.wire import Metadata, OwnerReference
 
@@ -13,6 +14,8 @@ Pairs = tuple[tuple[str, str], ...]
 T = TypeVar("T", bound=Hashable)
 
 _SHARED_LIMIT = 20_000
+_PROSE = 4096
+"""Characters of a free text in which secrets are looked for; what lies behind them is shown nowhere."""
 
 
 class Shared(Generic[T]):
@@ -40,6 +43,11 @@ def text(value: str | None, limit: int = 300) -> str:
     if len(value) <= limit and value.isascii() and value.isprintable():
         return value
     return clean(value, limit)
+
+
+def prose(value: str | None, limit: int = 300) -> str:
+    """Free text, such as a message, as ``text``, and without the secrets in it."""
+    return text(redact(text(value, _PROSE)), limit) if value else ""
 
 
 def word(value: str | None) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from console.model.kube import ContainerSpec, Revision, Workload
 from console.model.quantity import cores, size
-from console.model.redact import MASK, redact
+from console.model.redact import MASK
 from console.model.secret_names import is_secret_name
 from console.sources.kubernetes import wire
 from console.sources.kubernetes import wire_objects as shapes
-from console.sources.kubernetes.text import Pairs, controller, created, pairs, seconds, text, word
+from console.sources.kubernetes.text import Pairs, controller, created, pairs, prose, seconds, text, word
 
 REVISION = "deployment.kubernetes.io/revision"
 CHANGE_CAUSE = "kubernetes.io/change-cause"
@@ -71,14 +71,14 @@ def _progress(kind: str, status: shapes.WorkloadStatus) -> tuple[str, str, float
         if condition.type == "Progressing":
             reason = word(condition.reason)
             if condition.status == "False":
-                message = text(condition.message)
+                message = prose(condition.message)
         elif condition.type == "ReplicaFailure" and true:
-            message = text(f"{condition.reason or 'ReplicaFailure'}: {condition.message or ''}")
+            message = prose(f"{condition.reason or 'ReplicaFailure'}: {condition.message or ''}")
         elif kind == "Job" and condition.type in ("Complete", "Failed") and true:
             reason = condition.type
             finished = seconds(condition.last_transition_time)
             if condition.type == "Failed":
-                message = text(f"{condition.reason or 'Failed'}: {condition.message or ''}")
+                message = prose(f"{condition.reason or 'Failed'}: {condition.message or ''}")
     return reason, message, finished
 
 
@@ -105,7 +105,7 @@ def project_replicaset(raw: shapes.Workload, workload: str) -> Revision:
         containers=project_containers(template),
         replicas=status.replicas,
         ready=status.ready_replicas,
-        change_cause=text(redact(annotations.get(CHANGE_CAUSE, ""))),
+        change_cause=prose(annotations.get(CHANGE_CAUSE)),
         restarted_at=_restarted_at(template),
     )
 
@@ -122,7 +122,7 @@ def project_controllerrevision(raw: shapes.ControllerRevision, workload: str) ->
         namespace=word(metadata.namespace),
         created=created(metadata),
         containers=project_containers(template),
-        change_cause=text(redact((metadata.annotations or {}).get(CHANGE_CAUSE, ""))),
+        change_cause=prose((metadata.annotations or {}).get(CHANGE_CAUSE)),
         restarted_at=_restarted_at(template),
     )
 
@@ -172,7 +172,7 @@ def _env_value(item: wire.EnvVar) -> str:
     if source is None:
         if item.value and is_secret_name(item.name):
             return MASK
-        return word(redact(text(item.value)))
+        return word(prose(item.value))
     if source.secret_key_ref is not None:
         return word(f"secret {source.secret_key_ref.name}/{source.secret_key_ref.key}")
     if source.config_map_key_ref is not None:
