@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -28,15 +29,26 @@ class TargetLock:
         self._path = folder / f"{mark}.lock"
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = clean(os.pread(self._descriptor, 400, 0), 200) or "another console"
+            self._take(target)
+            self._say(holder)
+        except BaseException:
             os.close(self._descriptor)
-            raise TargetBusyError(f"{other} is acting on {target}; wait until that is over.") from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, holder.encode(), 0)
+            raise
 
     def release(self) -> None:
         """Let others act on the target. The file stays: removing it would let two hold it at once."""
-        os.ftruncate(self._descriptor, 0)
+        self._say("")
         os.close(self._descriptor)
+
+    def _take(self, target: Target) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = clean(os.pread(self._descriptor, 400, 0), 200) or "another console"
+            raise TargetBusyError(f"{other} is acting on {target}; wait until that is over.") from None
+
+    def _say(self, holder: str) -> None:
+        """Write who holds it, for those who find it taken. It holds as well where that cannot be written."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, holder.encode(errors="replace"), 0)
