@@ -294,9 +294,8 @@ class ActionRunner:
         return refused
 
     async def _second_place(self, entry: Entry, error: TimelineError) -> str:
-        path = second_path()
         try:
-            await asyncio.to_thread(write_second, path, entry)
+            path = await asyncio.to_thread(write_second, second_path(), entry)
         except OSError as problem:
             return f" NOT RECORDED ANYWHERE ({problem.strerror}); write down what you do. ({error})"
         return f" BREAK GLASS: recorded only in {path}. ({error})"

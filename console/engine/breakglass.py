@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from console.engine.private import open_own
 from console.mitigations.world import Evidence
 from console.model.plan import Outcome, Plan, Verdict
 from console.timeline.entry import Entry, encode
 
 
 def second_path() -> Path:
-    """The file; one a user, so that nobody else's file is in the way."""
+    """Where the file is to be: one a user. ``write_second`` tells where it is."""
     return Path(tempfile.gettempdir()) / f"warroom-break-glass-{os.getuid()}.jsonl"
 
 
@@ -48,10 +49,9 @@ def by_hand(
     return "\n".join([*lines, *(f"evidence  {one.path}" for one in evidence)])
 
 
-def write_second(path: Path, entry: Entry) -> None:
-    """Append the entry and fsync it. A link in the place of the file is refused. Raises OSError."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+def write_second(path: Path, entry: Entry) -> Path:
+    """Append the entry and fsync it; gives the file, another when ``path`` is not ours. Raises OSError."""
+    descriptor, path = open_own(path)
     try:
         line = encode(entry) + b"\n"
         if os.write(descriptor, line) != len(line):
@@ -59,3 +59,4 @@ def write_second(path: Path, entry: Entry) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    return path
