@@ -85,7 +85,8 @@ class Scribe:
     async def write(self) -> None:
         """Write what waits and is not in the timeline yet.
 
-        Raises TimelineError when no sink takes it: it is kept for the next call.
+        Raises TimelineError when no sink takes it: it is kept for the next call. What fails in another way
+        would fail again; it is counted as lost, and told later.
         """
         if self._waiting:
             await asyncio.sleep(self._delay())
@@ -97,10 +98,19 @@ class Scribe:
                 raise
             except Exception:
                 self._waiting.popleft()  # else the one that cannot be written would hold up all others
+                self._lost += 1
                 raise
             self._waiting.popleft()
         for kind in [kind for kind in self._excess if self._room(kind)]:
-            await self._summarise(kind, [item for item in self._excess[kind] if not self._known(item)])
+            left = [item for item in self._excess[kind] if not self._known(item)]
+            try:
+                await self._summarise(kind, left)
+            except TimelineError:
+                raise
+            except Exception:
+                del self._excess[kind]
+                self._lost += len(left)
+                raise
             del self._excess[kind]
         if self._lost and self._room("signal"):
             lost = plural(self._lost, "automatic entry was", "automatic entries were")

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from console.incident.record import declare
 from console.model.clock import ManualClock
 from console.model.signals import SignalsSnapshot
 from console.model.source import Health, SourceStatus
-from console.timeline.entry import TimelineError
+from console.timeline.entry import Entry, Kind, TimelineError
 from tests.engine.observing import Console, failing
 from tests.model.board import NOW, cluster, container, pod, prometheus, revision, service, template, workload
 
@@ -214,6 +215,48 @@ def test_what_does_not_fit_while_the_timeline_refuses_is_counted(
         console.texts[-1] == "signal: 2 automatic entries were lost while the timeline could not be written"
     )
     assert len(console.texts) == 4
+
+
+def test_what_cannot_be_written_at_all_is_counted(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = console.recorder.record
+    sick = [workload(f"d{index}", ready=0, sick=True, why="0 of 3 ready") for index in range(3)]
+
+    def fail_on_one(kind: Kind, text: str, **more: Any) -> Entry:
+        if "d1" in text:
+            raise ValueError("nobody foresaw this")
+        return record(kind, text, **more)
+
+    monkeypatch.setattr(console.recorder, "record", fail_on_one)
+    with pytest.raises(ValueError, match="nobody foresaw this"):
+        console.round(kube=cluster(*sick))
+    console.round()
+    assert [text.partition(" ")[2].partition(" ")[0] for text in console.texts[:-1]] == [
+        "pods-not-ready(deployment/d0)",
+        "pods-not-ready(deployment/d2)",
+    ]
+    assert console.texts[-1] == "signal: 1 automatic entry was lost while the timeline could not be written"
+
+
+def test_a_summary_that_cannot_be_written_at_all_is_counted(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scribe, "PER_MINUTE", 2)
+    record = console.recorder.record
+
+    def fail_on_summaries(kind: Kind, text: str, **more: Any) -> Entry:
+        if "in a minute" in text:
+            raise ValueError("nobody foresaw this")
+        return record(kind, text, **more)
+
+    monkeypatch.setattr(console.recorder, "record", fail_on_summaries)
+    sick = [workload(f"d{index}", ready=0, sick=True, why="0 of 3 ready") for index in range(5)]
+    console.round(kube=cluster(*sick))
+    with pytest.raises(ValueError, match="nobody foresaw this"):
+        console.round(passed=61)
+    console.round()
+    assert console.texts[2:] == [
+        "signal: 3 automatic entries were lost while the timeline could not be written"
+    ]
 
 
 def test_without_a_record_it_only_looks(clock: ManualClock) -> None:
