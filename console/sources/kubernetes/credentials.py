@@ -8,8 +8,10 @@ was redefined is refused.
 
 from __future__ import annotations
 
+import base64
 import os
 import ssl
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +25,7 @@ from console.sources.kubernetes.library import (
     ConfigException,
     ConfigNode,
     Configuration,
+    FileOrData,
     InClusterConfigLoader,
     KubeConfigLoader,
     KubeConfigMerger,
@@ -118,7 +121,7 @@ class _FromKubeconfig:
         self.proxy = target.proxy
         self.server_name = target.tls_server_name
         self.headers = _headers(target, loader.impersonation)
-        self.tls = _tls(target)
+        self.tls = _tls(target, loader.pem)
         self.expires = loader.expires
 
     def _merged(self) -> ConfigNode:
@@ -129,7 +132,11 @@ class _FromKubeconfig:
 
 
 class _Loader(KubeConfigLoader):
-    """The client's loader, with an exec plugin that says why it failed, and users that may be absent."""
+    """The client's loader, with an exec plugin that says why it failed, and users that may be absent.
+
+    It would write keys that are no files into files that stay until the end; ``pem`` has them instead, behind
+    their certificate.
+    """
 
     _user: Any
     _cluster: Any
@@ -139,6 +146,18 @@ class _Loader(KubeConfigLoader):
         if self._user is None:
             self._user = ConfigNode("user", {})
         self.expires: float | None = None
+        self.pem = b""
+        if self._user.value.get("client-key-data"):
+            self._take(self._content("client-certificate"), self._content("client-key"))
+
+    def _content(self, name: str) -> bytes:
+        """What the user entry holds under ``name``, or the file that it names."""
+        base = self._get_base_path(self._user.path)
+        return base64.b64decode(FileOrData(self._user, name, file_base_path=base).as_data() or "")
+
+    def _take(self, certificate: bytes, key: bytes) -> None:
+        self.pem = certificate + b"\n" + key
+        self.cert_file = self.key_file = None  # so that the client's loader looks for none
 
     @property
     def user_name(self) -> str:
@@ -167,8 +186,7 @@ class _Loader(KubeConfigLoader):
         if credential.token:
             self.token = f"Bearer {credential.token}"
         else:
-            self.cert_file = credential.certificate_file
-            self.key_file = credential.key_file
+            self._take(credential.certificate.encode(), credential.key.encode())
         return True
 
 
@@ -220,7 +238,7 @@ def _headers(target: Configuration, more: Mapping[str, str]) -> dict[str, str]:
     return {**({"Authorization": str(token).strip()} if token else {}), **more}
 
 
-def _tls(target: Configuration) -> ssl.SSLContext | bool:
+def _tls(target: Configuration, pem: bytes = b"") -> ssl.SSLContext | bool:
     if urlsplit(str(target.host)).scheme != "https":
         return True
     context = ssl.create_default_context(cafile=target.ssl_ca_cert)
@@ -228,6 +246,11 @@ def _tls(target: Configuration) -> ssl.SSLContext | bool:
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if target.cert_file:
         context.load_cert_chain(target.cert_file, keyfile=target.key_file)
+    if pem:
+        with tempfile.NamedTemporaryFile(prefix="warroom-") as file:  # OpenSSL loads keys from files alone
+            file.write(pem)
+            file.flush()
+            context.load_cert_chain(file.name)
     if not target.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

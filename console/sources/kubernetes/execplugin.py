@@ -8,10 +8,7 @@ full-screen program, and hides the reason of a failure.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -29,11 +26,11 @@ PLUGIN_SECONDS = 60.0
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """What a plugin gave: a token, or files with a client certificate and its key."""
+    """What a plugin gave: a token, or a client certificate with its key as PEM."""
 
     token: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
+    certificate: str = ""
+    key: str = ""
     expires: float | None = None
 
 
@@ -82,8 +79,8 @@ async def run_plugin(spec: Mapping[str, Any], base: Path, cluster: Mapping[str, 
         return Credential(token=status.token, expires=expires)
     if status.client_certificate_data and status.client_key_data:
         return Credential(
-            certificate_file=_private_file(status.client_certificate_data),
-            key_file=_private_file(status.client_key_data),
+            certificate=status.client_certificate_data,
+            key=status.client_key_data,
             expires=expires,
         )
     raise CredentialError(
@@ -133,12 +130,3 @@ async def _run(command: str, spec: Mapping[str, Any], version: str, cluster: Map
             "log in again with that tool; it is retried by itself",
         )
     return output
-
-
-def _private_file(content: str) -> str:
-    """A file that only the user can read: OpenSSL loads certificates from files alone."""
-    folder = tempfile.mkdtemp(prefix="warroom-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    file = Path(folder) / "pem"
-    file.write_text(content, encoding="utf-8")
-    return str(file)

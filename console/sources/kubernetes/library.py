@@ -30,12 +30,13 @@ if not hasattr(sys.modules[_CLIENT], "Configuration"):
 
 from kubernetes.aio.config.config_exception import ConfigException
 from kubernetes.aio.config.incluster_config import InClusterConfigLoader
-from kubernetes.aio.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
+from kubernetes.aio.config.kube_config import ConfigNode, FileOrData, KubeConfigLoader, KubeConfigMerger
 
 __all__ = [
     "ConfigException",
     "ConfigNode",
     "Configuration",
+    "FileOrData",
     "InClusterConfigLoader",
     "KubeConfigLoader",
     "KubeConfigMerger",

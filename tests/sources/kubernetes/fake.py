@@ -19,6 +19,16 @@ def status(code: int, reason: str, message: str, **headers: str) -> web.Response
     return web.json_response(body, status=code, headers=headers)
 
 
+def unauthorized_once() -> Handler:
+    """A script that accepts no credentials the first time it is asked."""
+    refusals = [status(401, "Unauthorized", "Unauthorized")]
+
+    async def script(request: web.Request) -> web.StreamResponse | None:
+        return refusals.pop() if refusals else None
+
+    return script
+
+
 class FakeApi:
     """Objects by collection path. ``script`` answers before the rest when it returns a response.
 

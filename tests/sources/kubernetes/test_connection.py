@@ -17,7 +17,7 @@ from console.sources.kubernetes import connection as kubernetes_connection
 from console.sources.kubernetes.connection import Connection, open_connection
 from console.sources.kubernetes.errors import Cause, CutError, KubeError, ReadOnlyError, StalledError
 from tests.sources.kubernetes.certificates import Pki
-from tests.sources.kubernetes.fake import Handler, fake_api, kubeconfig, status
+from tests.sources.kubernetes.fake import fake_api, kubeconfig, status, unauthorized_once
 from tests.sources.kubernetes.running import clock, connected
 from tests.sources.kubernetes.samples import pod
 
@@ -262,14 +262,14 @@ def test_the_context_is_pinned_when_it_is_opened(tmp_path: Path) -> None:
             file.write_text(json.dumps(config))
             try:
                 await connection.get("/version")
-                api.script = _unauthorized_once()
+                api.script = unauthorized_once()
                 await connection.get("/version")
                 assert (connection.context, connection.namespace) == ("test", "shop")
                 assert len(api.requests) == 3 and other.requests == []
 
                 config["clusters"][0]["cluster"]["server"] = other.url
                 file.write_text(json.dumps(config))
-                api.script = _unauthorized_once()
+                api.script = unauthorized_once()
                 with pytest.raises(KubeError, match="now points to another server"):
                     await connection.get("/version")
                 assert other.requests == []
@@ -277,15 +277,6 @@ def test_the_context_is_pinned_when_it_is_opened(tmp_path: Path) -> None:
                 await connection.close()
 
     asyncio.run(main())
-
-
-def _unauthorized_once() -> Handler:
-    refusals = [status(401, "Unauthorized", "Unauthorized")]
-
-    async def script(request: web.Request) -> web.StreamResponse | None:
-        return refusals.pop() if refusals else None
-
-    return script
 
 
 def test_contexts_of_several_files_and_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,7 +378,7 @@ def test_the_service_account_of_the_own_pod(
                 await connection.get("/version")
                 assert connection.namespace == "payments"
                 (tmp_path / "token").write_text("rotated")
-                api.script = _unauthorized_once()
+                api.script = unauthorized_once()
                 await connection.get("/version")
                 (tmp_path / "token").write_text("again")
                 await connection.get("/version")

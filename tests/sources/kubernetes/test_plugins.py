@@ -1,8 +1,10 @@
 """Credential plugins: tokens that end, failures that explain themselves, certificates."""
 
 import asyncio
+import base64
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from console.model.source import Health
 from console.sources.kubernetes.connection import open_connection
 from console.sources.kubernetes.errors import KubeError
 from tests.sources.kubernetes.certificates import Pki
-from tests.sources.kubernetes.fake import fake_api, kubeconfig, status
+from tests.sources.kubernetes.fake import fake_api, kubeconfig, status, unauthorized_once
 from tests.sources.kubernetes.running import clock, running
 from tests.sources.kubernetes.samples import NOW, pod
 
@@ -171,22 +173,40 @@ def test_a_plugin_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monkey
             os.kill(int(pid.read_text()), 0)
 
 
-def test_a_plugin_may_give_a_client_certificate(tmp_path: Path, pki: Pki) -> None:
+@pytest.mark.parametrize("given", ["by a plugin", "inline", "inline beside a file"])
+def test_a_client_certificate_works_and_its_key_is_left_in_no_file(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    certificate, key = (Path(file) for file in (pki.pem("client"), pki.key("client")))
+    inline = {"client-key-data": base64.b64encode(key.read_bytes()).decode()}
+    if given == "by a plugin":
+        user = plugin(
+            tmp_path,
+            credential(clientCertificateData=certificate.read_text(), clientKeyData=key.read_text()),
+        )
+    elif given == "inline":
+        user = inline | {"client-certificate-data": base64.b64encode(certificate.read_bytes()).decode()}
+    else:
+        user = inline | {"client-certificate": str(certificate), "client-key": "/no/such/file"}
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+
     async def main() -> None:
         async with fake_api(pki.server_context(demand_client=True)) as api:
-            answer = credential(
-                clientCertificateData=Path(pki.pem("client")).read_text(),
-                clientKeyData=Path(pki.key("client")).read_text(),
-            )
             file = kubeconfig(
                 tmp_path,
                 f"https://127.0.0.1:{api.port}",
-                user=plugin(tmp_path, answer),
+                user=user,
                 cluster={"certificate-authority": pki.pem("ca")},
             )
             connection = await open_connection(ClusterSettings(kubeconfig=file), clock=clock())
             try:
                 assert b"fake" in await connection.get("/version")
+                assert list(scratch.iterdir()) == []
+                api.script = unauthorized_once()
+                assert b"fake" in await connection.get("/version"), "with the credentials read anew"
+                assert list(scratch.iterdir()) == []
             finally:
                 await connection.close()
 
