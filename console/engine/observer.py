@@ -60,6 +60,7 @@ class Observer:
         self._watches: dict[str, ChangeWatch] = {}
         self._announced: dict[str, Signal] = {}
         self._timeline: str | None = None
+        self._failures: dict[str, str] = {}
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -106,9 +107,9 @@ class Observer:
             try:
                 self.look()
             except Exception as error:
-                self._report(Health.FAILED, save_crash(error))
+                await self._report("look", error)
             else:
-                self._report(Health.OK)
+                await self._report("look")
             await asyncio.sleep(PERIOD)
 
     async def _write_on(self) -> None:
@@ -118,16 +119,23 @@ class Observer:
             except TimelineError:
                 pass  # the timeline's own light shows it; the entries are kept
             except Exception as error:
-                self._report(Health.FAILED, save_crash(error))
+                await self._report("write", error)
+            else:
+                await self._report("write")
             await asyncio.sleep(PERIOD)
 
-    def _report(self, health: Health, reason: str = "") -> None:
-        """Show a failure, and that it is over; a status appears only after the first failure."""
+    async def _report(self, loop: str, error: Exception | None = None) -> None:
+        """Show how a loop fares beside the other; a status appears only after the first failure."""
+        if error is not None:
+            self._failures[loop] = await asyncio.to_thread(save_crash, error)
+        elif self._failures.pop(loop, None) is None:
+            return
+        health = Health.FAILED if self._failures else Health.OK
         before = self._board.status(STATUS)
-        if health is not Health.OK or (before is not None and before.health is not Health.OK):
-            same = before is not None and before.health is health
-            since = before.since if before is not None and same else self._clock.now().timestamp()
-            self._board.report(SourceStatus(STATUS, health, since, reason=reason))
+        same = before is not None and before.health is health
+        since = before.since if before is not None and same else self._clock.now().timestamp()
+        reason = " ".join(self._failures.values())
+        self._board.report(SourceStatus(STATUS, health, since, reason=reason))
 
     def _heard(self, name: str) -> None:
         if name not in _NOT_NEWS:

@@ -9,6 +9,7 @@ import pytest
 from console.engine import observer as module
 from console.engine.observer import Observer
 from console.model.clock import ManualClock
+from console.model.signals import detect
 from console.model.source import Health
 from tests.engine.observing import Console, failing
 
@@ -89,3 +90,67 @@ def test_a_look_that_fails_is_shown_and_tried_again(
     assert status is not None and "nobody foresaw this" in status.reason
     broken = False
     asyncio.run(running(console.observer, lambda: health() is Health.OK, publish))
+
+
+def test_one_loop_does_not_hide_that_the_other_fails(
+    console: Console, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PERIOD", 0.01)
+    shown: list[str] = []
+    looks = 0
+    broken = {"look": False, "write": True}
+    record = console.recorder.record
+
+    def look(*given: Any) -> tuple[Any, ...]:
+        nonlocal looks
+        looks += 1
+        if broken["look"]:
+            raise ValueError("cannot look")
+        return detect(*given)
+
+    def write(*given: Any, **more: Any) -> Any:
+        if broken["write"]:
+            raise ValueError("cannot write")
+        return record(*given, **more)
+
+    def heard(name: str) -> None:
+        status = console.board.status("observer")
+        if name == "observer" and status is not None:
+            shown.append(f"{status.health} {status.reason}")
+
+    monkeypatch.setattr(module, "detect", look)
+    monkeypatch.setattr(console.recorder, "record", write)
+    console.board.listen(heard)
+
+    def published() -> None:
+        console.board.publish("prometheus", failing(clock))
+
+    def looked_again() -> bool:
+        published()
+        return bool(shown) and looks > 5
+
+    asyncio.run(running(console.observer, looked_again, published))
+    assert all(text.startswith("failed") and "cannot write" in text for text in shown), shown
+
+    broken["look"] = True
+
+    def both() -> bool:
+        published()
+        return "cannot look" in shown[-1] and "cannot write" in shown[-1]
+
+    asyncio.run(running(console.observer, both, published))
+
+    broken["write"] = False
+
+    def only_look() -> bool:
+        published()
+        return "cannot look" in shown[-1] and "cannot write" not in shown[-1]
+
+    asyncio.run(running(console.observer, only_look, published))
+    broken["look"] = False
+
+    def fine() -> bool:
+        published()
+        return shown[-1].startswith("ok")
+
+    asyncio.run(running(console.observer, fine, published))
