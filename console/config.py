@@ -104,6 +104,16 @@ def _clusters_told_apart(clusters: tuple[ClusterSettings, ...]) -> tuple[Cluster
     return clusters
 
 
+def _services_told_apart(services: tuple[Any, ...]) -> tuple[Any, ...]:
+    _check_names("services", [service.name for service in services])
+    return services
+
+
+def _checks_told_apart(checks: tuple[Any, ...]) -> tuple[Any, ...]:
+    _check_names("checks", [check.name for check in checks])
+    return checks
+
+
 def _servers_told_apart(servers: tuple[Any, ...]) -> tuple[Any, ...]:
     _check_names("servers", [server.name for server in servers])
     return servers
@@ -168,7 +178,7 @@ class PrometheusSettings(_Section, frozen=True, kw_only=True):
     window: Annotated[float, Meta(ge=4, le=3600)] = 60
     interval: Interval = 5
     history: Annotated[float, Meta(ge=60, le=86400)] = 1800
-    services: tuple[ServiceSettings, ...] = ()
+    services: Annotated[tuple[ServiceSettings, ...], Meta(extra={"check": _services_told_apart})] = ()
 
 
 class AlertmanagerSettings(_Section, frozen=True, kw_only=True):
@@ -237,7 +247,7 @@ class Config(_Section, frozen=True, kw_only=True):
     alertmanager: AlertmanagerSettings | None = None
     postgres: Annotated[tuple[PostgresSettings, ...], Meta(extra={"check": _servers_told_apart})] = ()
     redis: Annotated[tuple[RedisSettings, ...], Meta(extra={"check": _servers_told_apart})] = ()
-    http: tuple[HttpSettings, ...] = ()
+    http: Annotated[tuple[HttpSettings, ...], Meta(extra={"check": _checks_told_apart})] = ()
     screen: ScreenSettings = ScreenSettings()
     runbook: str = ""
     """Name or file of the runbook; it fills what is left out here (see ``console.incident.runbook.fill``)."""

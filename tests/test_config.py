@@ -321,6 +321,15 @@ def test_a_context_on_the_command_line_chooses_among_several_clusters() -> None:
             "[[redis]]\nname = 'c'\nurl = 'redis://x'\n[[redis]]\nname = 'c'\nurl = 'redis://y'",
             "servers are called 'c'",
         ),
+        (
+            "[[http]]\nname = 'a'\nurl = 'http://x'\n[[http]]\nname = 'a'\nurl = 'http://y'",
+            "checks are called 'a'",
+        ),
+        (
+            "[prometheus]\nurl = 'http://x'\n[[prometheus.services]]\nname = 'a'\n"
+            "[[prometheus.services]]\nname = 'a'",
+            "services are called 'a'",
+        ),
     ],
 )
 def test_two_of_the_same_name_could_not_be_told_apart(text: str, name: str) -> None:
