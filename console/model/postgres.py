@@ -177,7 +177,8 @@ def blocker_tree(backends: Iterable[Backend]) -> tuple[Blocker, ...]:
     """The sessions that block others while they wait for nobody, each with all its waiters below.
 
     A waiter stands once below each root that holds it up, under the blocker nearest to the root, so a lock
-    queue stays short; one that waits for two roots stands below both. The root with most waiters is first.
+    queue stays short; one that waits for two roots stands below both. The root with most waiters is first;
+    a circle is entered at its oldest transaction.
     The edges are those of pg_blocking_pids(), which names holders and those queued in front alike.
     """
     by_pid = {backend.pid: backend for backend in backends}
@@ -189,7 +190,7 @@ def blocker_tree(backends: Iterable[Backend]) -> tuple[Blocker, ...]:
     roots = [pid for pid in followers if pid not in waiting]
     trees = [_tree(pid, followers, by_pid) for pid in roots]
     below = {pid for root in roots for pid in _reached(root, followers)}
-    for pid in sorted(waiting):
+    for pid in sorted(waiting, key=lambda pid: (waiting[pid].xact_start or 1e18, pid)):
         if pid not in below and pid in _reached(pid, followers):
             trees.append(_tree(pid, followers, by_pid, deadlock=True))
             below |= {pid, *_reached(pid, followers)}

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from textual.widget import Widget
 
 from console.model.plan import Target
-from console.model.postgres import Backend, PostgresSnapshot
+from console.model.postgres import Backend, PostgresSnapshot, blocker_tree
 from console.ui.cells import Span, Spans
 from console.ui.format import age, count, size
 from console.ui.panes.base import Pane, Selection, matches
@@ -96,7 +96,9 @@ class DatabasePane(Pane):
         rows: dict[str, Session] = {}
         for source, shot in self._shots.items():
             clients = [backend for backend in shot.backends if backend.client_session]
-            ordered = blockers_first(clients) if self.sort == "blockers" else self._flat(clients)
+            ordered = blockers_first(clients)
+            if self.sort != "blockers":
+                ordered = sorted(((one, 0, behind) for one, _, behind in ordered), key=self._rank)
             for backend, depth, waiting in ordered:
                 if not self.filter or matches(_text(backend), self.filter):
                     rows[f"{source}|{backend.pid}|{backend.backend_start_text}"] = Session(
@@ -105,19 +107,15 @@ class DatabasePane(Pane):
         self._rows = rows
         self.table.set_keys(list(rows))
 
-    def _flat(self, backends: list[Backend]) -> list[tuple[Backend, int, int]]:
-        waiting = _waiters(backends)
-
-        def rank(backend: Backend) -> tuple[Any, ...]:
-            match self.sort:
-                case "state":
-                    return (backend.state or "~", backend.xact_start or 1e18)
-                case "application":
-                    return (backend.application, backend.xact_start or 1e18)
-                case _:
-                    return (backend.xact_start or 1e18, backend.pid)
-
-        return [(backend, 0, waiting.get(backend.pid, 0)) for backend in sorted(backends, key=rank)]
+    def _rank(self, row: tuple[Backend, int, int]) -> tuple[Any, ...]:
+        backend = row[0]
+        match self.sort:
+            case "state":
+                return (backend.state or "~", backend.xact_start or 1e18)
+            case "application":
+                return (backend.application, backend.xact_start or 1e18)
+            case _:
+                return (backend.xact_start or 1e18, backend.pid)
 
     # The cells
 
@@ -318,42 +316,25 @@ class DatabasePane(Pane):
         return [(("No client is connected.", "dim"),)] if self._shots else ()
 
 
-def blockers_first(backends: list[Backend]) -> list[tuple[Backend, int, int]]:
+def blockers_first(backends: Sequence[Backend]) -> list[tuple[Backend, int, int]]:
     """Sessions that block others first, each with those that wait for it below; then by transaction age.
 
-    Gives the session, its depth, and how many wait for it directly. A cycle is entered at its oldest member.
+    Gives the session, its depth, and how many wait for it, directly or behind others. One that waits for
+    several stands below the first of them.
     """
-    by_pid = {backend.pid: backend for backend in backends}
-    waiters: dict[int, list[Backend]] = {}
-    for backend in backends:
-        for blocker in backend.blocked_by:
-            waiters.setdefault(blocker, []).append(backend)
-    counts = _waiters(backends)
-    roots = [by_pid[pid] for pid in waiters if pid in by_pid and not by_pid[pid].blocked_by]
-    roots.sort(key=lambda item: (-counts[item.pid], item.xact_start or 1e18))
-    rest = sorted(backends, key=lambda item: (not item.blocked_by, item.xact_start or 1e18, item.pid))
-    result: list[tuple[Backend, int, int]] = []
+    found: list[tuple[Backend, int, int]] = []
     seen: set[int] = set()
-    for first in (*roots, *rest):
-        # Not by recursion: in a queue for one lock everybody waits for all in front, as deep as it is long.
-        found = [(first, 0)]
-        while found:
-            backend, depth = found.pop()
-            if backend.pid in seen:
-                continue
-            seen.add(backend.pid)
-            result.append((backend, depth, counts.get(backend.pid, 0)))
-            below = sorted(waiters.get(backend.pid, ()), key=lambda item: item.query_start or 0)
-            found += [(waiter, depth + 1) for waiter in reversed(below)]
-    return result
-
-
-def _waiters(backends: list[Backend]) -> dict[int, int]:
-    counts: dict[int, int] = {}
-    for backend in backends:
-        for blocker in backend.blocked_by:
-            counts[blocker] = counts.get(blocker, 0) + 1
-    return counts
+    for root in blocker_tree(backends):
+        nodes = [(root, 0)]
+        while nodes:
+            node, depth = nodes.pop()
+            if node.backend is not None and node.pid not in seen:
+                seen.add(node.pid)
+                found.append((node.backend, depth, node.behind))
+            nodes += [(waiter, depth + 1) for waiter in reversed(node.waiters)]
+    rest = [backend for backend in backends if backend.pid not in seen]
+    rest.sort(key=lambda backend: (backend.xact_start or 1e18, backend.pid))
+    return [*found, *((backend, 0, 0) for backend in rest)]
 
 
 def _text(backend: Backend) -> str:

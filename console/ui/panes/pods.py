@@ -124,9 +124,7 @@ class PodsPane(Pane):
     def _state_cell(self, row: Workload | Pod) -> Spans:
         glyphs = self.table.glyphs
         if row.sick:
-            return (
-                ((glyphs.bad, "bad"),) if row.severity >= 2 or not _moving(row) else ((glyphs.warn, "warn"),)
-            )
+            return ((glyphs.bad, "bad"),)
         return ((glyphs.warn, "warn"),) if _moving(row) else ((glyphs.ok, "faint"),)
 
     def _name_cell(self, row: Workload | Pod) -> Spans:

@@ -10,8 +10,9 @@ from textual.events import Key
 from textual.widget import Widget
 
 from console.model.actions import Action
-from console.model.kube import Event, Revision, Workload
+from console.model.kube import Event, Revision, Workload, differences
 from console.model.logs import Description
+from console.model.plan import Change
 from console.model.source import Health
 from console.model.symptoms.words import plural
 from console.ui.cells import Spans, fit
@@ -167,41 +168,37 @@ def revision_lines(workload: Workload, revisions: Sequence[Revision], now: float
             )
         )
         older = ordered[index + 1] if index + 1 < len(ordered) else None
-        for label, text in differences(older, revision):
+        for label, text in _changed(older, revision):
             lines.extend(labelled(f"    {label}", text, width, indent=14))
         lines.append(())
     return lines
 
 
-def differences(older: Revision | None, newer: Revision) -> list[tuple[str, str]]:
-    """What ``newer`` changed: images, environment, requests and limits, or only the time of a restart."""
+def _changed(older: Revision | None, newer: Revision) -> list[tuple[str, str]]:
+    """What ``newer`` changed, as label and text, or the images of the first one there is."""
     if older is None:
         return [("image", f"{item.name}: {item.image}") for item in newer.containers]
-    result: list[tuple[str, str]] = []
-    before = {container.name: container for container in older.containers}
-    for container in newer.containers:
-        was = before.pop(container.name, None)
-        if was is None:
-            result.append(("added", f"{container.name}: {container.image}"))
-            continue
-        if was.image != container.image:
-            result.append(("image", f"{container.name}: {was.image} → {container.image}"))
-        old_env, new_env = dict(was.env), dict(container.env)
-        for name in sorted(old_env.keys() | new_env.keys()):
-            if old_env.get(name) != new_env.get(name):
-                text = f"{name}: {old_env.get(name, '(unset)')} → {new_env.get(name, '(unset)')}"
-                result.append(("env", text))
-        for label in ("cpu_request", "cpu_limit", "memory_request", "memory_limit"):
-            if getattr(was, label) != getattr(container, label):
-                text = f"{container.name} {label.replace('_', ' ')}: {getattr(was, label)} → "
-                result.append(("resources", f"{text}{getattr(container, label)}"))
-    result.extend(("removed", name) for name in before)
-    if not result:
-        restarted = newer.restarted_at and newer.restarted_at != older.restarted_at
-        result.append(
-            ("", "restarted, nothing else" if restarted else "no difference of image or environment")
-        )
-    return result
+    changes = [_change_line(change) for change in differences(older, newer) if ": " in change.path]
+    if changes:
+        return changes
+    restarted = newer.restarted_at and newer.restarted_at != older.restarted_at
+    return [("", "restarted, nothing else" if restarted else "no difference of image or environment")]
+
+
+def _change_line(change: Change) -> tuple[str, str]:
+    """``app: env KEY`` and the like as label and text."""
+    container, _, what = change.path.partition(": ")
+    if what == "container":
+        return ("removed", container) if change.after == "" else ("added", f"{container}: {change.after}")
+    kind, _, rest = what.partition(" ")
+    values = f"{change.before or '(unset)'} → {change.after or '(unset)'}"
+    if kind == "env":
+        return ("env", f"{rest}: {values}")
+    return (
+        ("image", f"{container}: {values}")
+        if what == "image"
+        else ("resources", f"{container} {what}: {values}")
+    )
 
 
 def source_lines(engine: Engine, now: float, width: int) -> list[Spans]:
