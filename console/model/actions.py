@@ -7,6 +7,7 @@ path may import it, and filters by ``mutating``.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -25,6 +26,21 @@ class Param(msgspec.Struct, frozen=True):
     help: str
     required: bool = False
     default: str = ""
+
+    def mistake(self, value: str) -> str:
+        """What is wrong with a value, as a sentence, or "". Whether the system has it is the plan's to say."""
+        if not value:
+            return f"{self.name} is needed." if self.required else ""
+        pattern, wanted = _VALUES.get(self.type, ("", ""))
+        return f"{self.name} has to be {wanted}." if wanted and not re.fullmatch(pattern, value) else ""
+
+
+_VALUES = {
+    "int": (r"[0-9]+", "a whole number, such as 3"),
+    "duration": (r"[0-9]+|([0-9]+[smhd])+", "a duration such as 30s, 5m or 1h30m, or seconds"),
+    "bool": (r"true|false|yes|no", "yes or no"),
+}
+"""By type, what a value has to match and how that is said."""
 
 
 class Action(msgspec.Struct, frozen=True):

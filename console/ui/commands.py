@@ -39,10 +39,9 @@ def _quit(screen: MainScreen) -> None:
     running = (
         [progress for progress in mitigator.progress if progress.stage != "finished"] if mitigator else []
     )
-    if running and not screen.leaving:
-        screen.leaving = True
+    if running and not screen.warned_of_leaving:
         names = ", ".join(str(progress.plan.target) for progress in running)
-        screen.say(f"Still running: {names}. Press {screen.keymap.label('ui.quit')} again to leave.", "warn")
+        screen.warn_of_leaving(f"Still running: {names}.")
         return
     screen.app.exit(0)
 

@@ -107,7 +107,8 @@ def begin_offer(screen: MainScreen, key: str) -> bool:
     offer = screen.pane.offer()
     if offer is None or key not in screen.keymap.keys(offer[0].name):
         return False
-    mitigate.begin(screen, *offer)
+    if not mitigate.row_jumped(screen):
+        mitigate.begin(screen, *offer)
     return True
 
 

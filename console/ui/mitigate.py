@@ -35,9 +35,7 @@ def begin(
     """
     if _mitigator(screen) is None or screen.preparing:
         return
-    if selection is None and screen.pane.unsteady:
-        now = "".join(one.label for one in screen.pane.selections()[:1])
-        screen.say(f"The first row has just become {now or 'another one'}. Press the key again.", "warn")
+    if selection is None and row_jumped(screen):
         return
     chosen = selection or _target(screen, action)
     if chosen is None:
@@ -46,6 +44,14 @@ def begin(
         return
     screen.preparing = True
     screen.open_with(_carry_through(screen, chosen, _Step(action, params or {}, ask=ask)))
+
+
+def row_jumped(screen: MainScreen) -> bool:
+    """Whether the row under the cursor has just become another one, which the person is told."""
+    if screen.pane.unsteady:
+        now = "".join(one.label for one in screen.pane.selections()[:1])
+        screen.say(f"The first row has just become {now or 'another one'}. Press the key again.", "warn")
+    return screen.pane.unsteady
 
 
 def _mitigator(screen: MainScreen) -> Mitigator | None:
@@ -70,13 +76,11 @@ _SYSTEMS = {"k8s": "kubernetes", "pg": "postgres", "redis": "redis"}
 
 
 async def _carry_through(screen: MainScreen, selection: Selection, first: _Step) -> None:
-    """Until there is nothing left to do or undo. Every error ends as a sentence on the message line."""
+    """Until there is nothing left to do or undo."""
     try:
         following: _Step | None = first
         while following is not None:
             following = await _once(screen, following, selection)
-    except Exception as error:
-        screen.say(str(error) or type(error).__name__, "bad")
     finally:
         screen.preparing = False
 
@@ -103,11 +107,14 @@ async def _once(screen: MainScreen, step: _Step, selection: Selection) -> _Step 
     decision = await screen.app.push_screen_wait(
         ConfirmScreen(engine, mitigator, action, selection, params, break_glass=step.break_glass)
     )
-    if decision is None:
+    if decision is None or not decision.yes:
         screen.say(f"{action.title} was not done.")
+        if decision is not None:
+            cancelled = mitigator.cancel(decision.plan, decision.reason)
+            await asyncio.wrap_future(engine.submit(cancelled))
         return None
-    work = mitigator.run(decision.plan, decision.reason, break_glass=step.break_glass)
-    future = engine.submit(work)
+    run = mitigator.run(decision.plan, decision.reason, break_glass=step.break_glass)
+    future = engine.submit(run)
     screen.run_worker(_report(screen, action, asyncio.wrap_future(future)), exit_on_error=False)
     outcome = await screen.app.push_screen_wait(RunningScreen(engine, mitigator, decision.plan, future))
     if outcome is None:

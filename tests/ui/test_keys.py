@@ -206,6 +206,17 @@ def test_note_with_one_key() -> None:
     drive(engine, script)
 
 
+def test_a_note_of_several_lines_is_one_line() -> None:
+    engine = everything(FakeEngine())
+    engine.timeline.add("note", "called the vendor:\n  no answer yet")
+
+    async def script(ui: Ui) -> None:
+        await ui.settle()
+        assert "called the vendor: no answer yet" in ui.text()
+
+    drive(engine, script)
+
+
 def test_declare_takes_severity_and_title() -> None:
     engine = FakeEngine()
 
@@ -310,7 +321,10 @@ def test_quit_names_what_still_runs() -> None:
     async def script(ui: Ui) -> None:
         await ui.press("ctrl+q")
         assert "Still running: deployment/checkout. Press ^q again to leave." in ui.text()
-        assert ui.app.return_value is None
+        await ui.wait(60)
+        await ui.press("ctrl+q")
+        assert ui.app.return_value is None, "the warning had long gone"
+        assert "Still running: deployment/checkout. Press ^q again to leave." in ui.text()
         await ui.press("ctrl+q")
         assert ui.app.return_value == 0
 

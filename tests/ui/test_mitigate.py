@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
 
 from console.engine.ledger import Measure
-from console.model.actions import ACTIONS
-from console.model.plan import Option, Target
+from console.mitigations.postgres.matching import duration
+from console.model.actions import ACTIONS, Param
+from console.model.plan import Option, Plan, Target
+from console.timeline.entry import TimelineError
 from console.ui import mitigate
 from console.ui.screens.confirm import ConfirmScreen
 from console.ui.screens.form import ParamForm
@@ -18,7 +20,7 @@ from tests.ui.cluster import kubernetes, workload
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import FakeEngine
 from tests.ui.mitigator import FakeMitigator, armed, engine_with
-from tests.ui.scene import everything
+from tests.ui.scene import everything, signals
 
 
 def test_the_target_is_frozen_when_the_key_is_pressed() -> None:
@@ -73,6 +75,70 @@ def test_a_row_that_has_just_come_under_the_cursor_is_not_acted_on(
     drive(engine, script)
 
 
+def test_a_suggestion_that_has_just_come_first_is_not_acted_on() -> None:
+    mitigator = FakeMitigator()
+    engine = engine_with(mitigator)
+
+    async def script(ui: Ui) -> None:
+        await ui.press("6")
+        shot = signals()
+        (known,) = shot.suggestions
+        other = msgspec.structs.replace(known, scenario="outage", title="A service is down", score=0.99)
+        engine.clock.advance(1)
+        engine.board.publish("signals", msgspec.structs.replace(shot, suggestions=(other, known)))
+        await ui.settle()
+        await ui.press("u")
+        assert ui.at_home and not mitigator.calls
+        assert "The first row has just become deployment/checkout. Press the key again." in ui.text()
+        await ui.wait(2)
+        await ui.press("u")
+        await ui.settle()
+        assert ui.on(ParamForm)
+
+    drive(engine, script)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "right"),
+    [
+        ("duration", "1h30m", True),
+        ("duration", "300", True),
+        ("duration", "500ms", False),
+        ("duration", "soon", False),
+        ("int", "0", True),
+        ("int", "-1", False),
+        ("bool", "no", True),
+        ("bool", "maybe", False),
+    ],
+)
+def test_a_form_takes_what_the_plan_takes(
+    type_: Literal["int", "duration", "bool"], value: str, right: bool
+) -> None:
+    assert (Param("p", type_, "").mistake(value) == "") is right
+
+
+@pytest.mark.parametrize("value", ["1h30m", "300", "90s"])
+def test_every_duration_of_a_form_is_one_of_the_plan(value: str) -> None:
+    assert duration(value) > 0
+
+
+def test_a_no_that_cannot_be_recorded_is_told() -> None:
+    mitigator = FakeMitigator()
+
+    async def fails(plan: Plan, reason: str) -> None:
+        raise TimelineError(f"the record takes nothing ({plan.action}, {reason!r})")
+
+    mitigator.cancel = fails  # type: ignore[method-assign]
+
+    async def script(ui: Ui) -> None:
+        await armed(ui, "r")
+        await ui.press("enter")
+        await ui.settle()
+        assert ui.at_home and "the record takes nothing (k8s.restart, '')" in ui.text()
+
+    drive(engine_with(mitigator), script)
+
+
 def test_parameters_are_asked_for_with_the_systems_own_choices() -> None:
     mitigator = FakeMitigator()
     mitigator.choices["revision"] = (
@@ -103,7 +169,7 @@ def test_a_missing_or_wrong_parameter_is_said() -> None:
         await ui.press("c", "enter")
         assert "replicas is needed." in ui.text()
         await ui.press("x", "enter")
-        assert "replicas has to be a whole number." in ui.text()
+        assert "replicas has to be a whole number, such as 3." in ui.text()
         assert not mitigator.named("plan")
 
     drive(engine_with(mitigator), script)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from console.model.text import clean
 from console.timeline.entry import Entry
 from console.ui.cells import Span, Spans, fit
 from console.ui.panes.base import Pane
@@ -63,7 +64,7 @@ class TimelinePane(Pane):
             ("*" if late else " ", "warn"),
             (fit(f" {rest or kind}", _KIND), role),
             (fit(entry.user, _USER) + " ", "faint"),
-            (entry.text, "strong" if kind == "incident" else "text"),
+            (clean(entry.text), "strong" if kind == "incident" else "text"),
         ]
         return tuple(spans)
 

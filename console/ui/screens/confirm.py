@@ -41,14 +41,15 @@ HINT_WIDTH = 24
 
 
 class Decision(NamedTuple):
-    """A yes: the plan that was shown, and why."""
+    """Yes or no to the plan that was shown, and why."""
 
     plan: Plan
     reason: str
+    yes: bool
 
 
 class ConfirmScreen(Dialog[Decision]):
-    """Plans, shows the plan, and asks. Gives a Decision, or None for no."""
+    """Plans, shows the plan, and asks. Gives a Decision, or None when there was no plan to decide on."""
 
     def __init__(
         self,
@@ -299,12 +300,11 @@ class ConfirmScreen(Dialog[Decision]):
         if self._decided or self._plan is None or self._plan.refusal:
             return
         self._decided = True
-        self.dismiss(Decision(self._plan, self.reason.value.strip()))
+        self.dismiss(Decision(self._plan, self.reason.value.strip(), yes=True))
 
     def _say_no(self) -> None:
         if self._decided:
             return
         self._decided = True
-        if self._plan is not None:
-            self.engine.submit(self._mitigator.cancel(self._plan, self.reason.value.strip()))
-        self.dismiss(None)
+        reason = self.reason.value.strip()
+        self.dismiss(None if self._plan is None else Decision(self._plan, reason, yes=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -21,8 +20,6 @@ from console.ui.screens.dialog import Dialog
 from console.ui.widgets.line_widget import Bar
 from console.ui.widgets.table import Column, Table
 
-_DURATION = re.compile(r"\d+(ms|s|m|h|d)")
-
 
 class Field(NamedTuple):
     """A line to fill in."""
@@ -33,14 +30,8 @@ class Field(NamedTuple):
 
 def mistake(param: Param, value: str, options: Sequence[Option]) -> str:
     """What is wrong with a value, as a sentence, or empty."""
-    if not value:
-        return f"{param.name} is needed." if param.required else ""
-    if param.type == "int" and not re.fullmatch(r"-?\d+", value):
-        return f"{param.name} has to be a whole number."
-    if param.type == "duration" and not _DURATION.fullmatch(value):
-        return f"{param.name} has to be a duration such as 30s, 5m or 2h."
-    if param.type == "bool" and value not in ("true", "false", "yes", "no"):
-        return f"{param.name} has to be yes or no."
+    if wrong := param.mistake(value):
+        return wrong
     chosen = next((option for option in options if option.value == value), None)
     if chosen is not None and chosen.disabled:
         return f"{param.name} cannot be {value}: {chosen.disabled}"

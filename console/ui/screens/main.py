@@ -67,7 +67,7 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
         self.jumping = False
         self.preparing = False
         self._opening: object | None = None
-        self.leaving = False
+        self._leaving_until = float("-inf")
         self._message: tuple[Spans, float] | None = None
         self._ticked = time.monotonic()
         self._feed: Feed | None = None
@@ -220,6 +220,16 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
         self._message = (((text, role),), self.engine.clock.monotonic() + _MESSAGE_SECONDS)
         self._show_message()
 
+    def warn_of_leaving(self, why: str) -> None:
+        """Say why not to leave now; while that stands, the same key leaves all the same."""
+        self.say(f"{why} Press {self.keymap.label('ui.quit')} again to leave.", "warn")
+        self._leaving_until = self.engine.clock.monotonic() + _MESSAGE_SECONDS
+
+    @property
+    def warned_of_leaving(self) -> bool:
+        """Whether the warning still stands."""
+        return self.engine.clock.monotonic() < self._leaving_until
+
     def _show_message(self) -> None:
         spans = self._message[0] if self._message is not None else self.pane.detail()
         if self.filtering:
@@ -290,12 +300,17 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
         return next((action for action in candidates if fits(action, kinds)), candidates[0])
 
     def open_with(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run what opens a dialog. Until that is up the keys are nobody's: what is typed ahead never acts."""
+        """Run what opens a dialog. Until that is up the keys are nobody's: what is typed ahead never acts.
+
+        Every error ends as a sentence on the message line.
+        """
         token = self._opening = object()
 
         async def guarded() -> None:
             try:
                 await work
+            except Exception as error:
+                self.say(str(error) or type(error).__name__, "bad")
             finally:
                 if self._opening is token:
                     self._opening = None
