@@ -28,7 +28,7 @@ class Param(msgspec.Struct, frozen=True):
     default: str = ""
 
     def mistake(self, value: str) -> str:
-        """What is wrong with a value, as a sentence, or "". Whether the system has it is the plan's to say."""
+        """What is wrong with a value, as a sentence, or "". Whether the system has it, the plan tells."""
         if not value:
             return f"{self.name} is needed." if self.required else ""
         pattern, wanted = _VALUES.get(self.type, ("", ""))
