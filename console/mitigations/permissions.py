@@ -26,13 +26,6 @@ _NEEDS: dict[str, tuple[tuple[str, Kind, str], ...]] = {
 }
 _SIGNALS = ("pg.cancel", "pg.terminate", "pg.terminate-matching")
 
-# pg_signal_backend may signal sessions of other roles, but none of a superuser (PostgreSQL documentation,
-# "Predefined Roles").
-_MAY_SIGNAL = """
-    select rolsuper or pg_has_role(current_user, 'pg_signal_backend', 'member')
-    from pg_roles where rolname = current_user
-"""
-
 
 class Permission(msgspec.Struct, frozen=True):
     """Whether one action is allowed on one system: yes, no, or None when it could not be told, and why."""
@@ -82,8 +75,9 @@ async def _missing(api: Api, needs: tuple[tuple[str, Kind, str], ...]) -> tuple[
 
 
 async def _postgres(world: World) -> tuple[Permission, ...]:
-    connection = await world.postgres()
-    row = await (await connection.execute(_MAY_SIGNAL)).fetchone()
-    allowed = bool(row and row[0])
-    detail = "" if allowed else "grant pg_signal_backend to this role"
+    from console.mitigations.postgres.sessions import look, open_link
+
+    seen = await look(await open_link(world))
+    allowed = seen.superuser or seen.signals_any
+    detail = "" if allowed else f"grant pg_signal_backend to {seen.user}, which has to inherit it"
     return tuple(Permission(action, world.source, allowed, detail) for action in _SIGNALS)
