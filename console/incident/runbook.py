@@ -64,13 +64,14 @@ def read(name: str, base: Path) -> Source:
     file = locate(name, base)
     try:
         with file.open("rb") as stream:
-            text = stream.read(LIMIT + 1).decode("utf-8-sig")
+            content = stream.read(LIMIT + 1)
+        if len(content) > LIMIT:
+            raise UnreadableError(f"{file}: is larger than {LIMIT} bytes; that is no runbook.")
+        text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableError(
             f"{file}: cannot be read: {error}. List the runbooks with: runbook list"
         ) from None
-    if len(text) > LIMIT:
-        raise UnreadableError(f"{file}: is larger than {LIMIT} bytes; that is no runbook.")
     return understand(text, str(file))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.config import Config, ConfigError, load, parse
-from console.incident.runbook import available, judge, load_runbook, understand
+from console.incident.runbook import LIMIT, UnreadableError, available, judge, load_runbook, understand
 from console.model.actions import find
 from console.model.runbook import NEXT_BUSINESS_DAY, Runbook
 from console.runbooks import bundled
@@ -169,6 +169,18 @@ def test_who_is_escalated_to_must_be_a_contact(tmp_path: Path) -> None:
 def test_a_mark_of_the_byte_order_that_some_editors_write_is_no_part_of_the_file(own: Path) -> None:
     own.write_text(own.read_text(encoding="utf-8"), encoding="utf-8-sig")
     assert load_runbook(str(own), own.parent).name == "own"
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "–", "🔥"])
+def test_a_file_beyond_the_limit_is_refused_and_not_read_in_part(own: Path, letter: str) -> None:
+    size = len(OWN.encode())
+    filler = f"# {letter}\n".encode()
+    whole = OWN.encode() + filler * ((LIMIT - size) // len(filler))
+    own.write_bytes(whole + b"\n" * (LIMIT - len(whole)))
+    assert load_runbook(str(own)).name == "own"
+    own.write_bytes(whole + filler)
+    with pytest.raises(UnreadableError, match=f"larger than {LIMIT} bytes"):
+        load_runbook(str(own))
 
 
 def test_control_characters_do_not_survive_the_reading() -> None:
