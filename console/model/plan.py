@@ -122,11 +122,16 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class StepResult(msgspec.Struct, frozen=True):
-    """The result on one target of a plan that has many."""
+    """The result on one target of a plan that has many.
+
+    ``status`` tells of a session what ``detail`` says in words: ``signalled``, signalled and still ``going``,
+    ``gone`` before it was signalled, ``skipped`` because it may not be ended. It is empty for all else.
+    """
 
     target: str
     ok: bool
     detail: str
+    status: Literal["", "signalled", "going", "gone", "skipped"] = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -115,7 +115,7 @@ async def carry_out(world: World, plan: Plan, statement: Callable[[Victim, int],
         backend = seen.find(victim.pid, victim.backend_start)
         why = protection(backend, seen, settings) if backend is not None else ""
         if why:
-            results.append(StepResult(f"pid/{victim.pid}", ok=False, detail=f"skipped: {why}"))
+            results.append(StepResult(f"pid/{victim.pid}", False, f"skipped: {why}", "skipped"))
             continue
         try:
             results.append(await signals.send(link, statement(victim, link.version), victim))
@@ -135,7 +135,7 @@ async def judge(
     """
     if outcome.status == "refused":
         return Verdict("no_change", "Nothing was signalled.")
-    if outcome.status == "done" and not any(it.detail == "signalled" for it in outcome.results):
+    if outcome.status == "done" and not any(it.status == "signalled" for it in outcome.results):
         return Verdict("no_change", "Nothing was signalled: what was to be ended had ended or moved on.")
     given = msgspec.convert(plan.payload, Payload)
     for attempt in range(max(1, round(VERIFY_SECONDS / world.timing.poll))):

@@ -123,7 +123,7 @@ class TerminateMatching:
 
     async def verify(self, world: World, plan: Plan, outcome: Outcome) -> Verdict:
         """See that the sessions are gone and that those behind them go on."""
-        skipped = {it.target for it in outcome.results if it.detail.startswith(("already gone", "skipped"))}
+        skipped = {it.target for it in outcome.results if it.status in ("gone", "skipped")}
 
         def remains(seen: Sessions, victim: Victim) -> bool:
             return f"pid/{victim.pid}" not in skipped and still_there(seen, victim)

@@ -78,16 +78,16 @@ async def send(link: Link, statement: Composed, victim: Victim) -> StepResult:
         return StepResult(target, ok=False, detail=f"the server refused: {wording(error)}")
     if not answer:
         moved = " or has moved on since the plan" if victim.column else ""
-        return StepResult(target, ok=True, detail=f"already gone{moved}; nothing was signalled")
+        return StepResult(target, True, f"already gone{moved}; nothing was signalled", "gone")
     if answer[0][0]:
-        return StepResult(target, ok=True, detail="signalled")
-    return StepResult(target, ok=False, detail="signalled, but it has not ended yet")
+        return StepResult(target, True, "signalled", "signalled")
+    return StepResult(target, False, "signalled, but it has not ended yet", "going")
 
 
 def outcome(results: list[StepResult], untried: list[Victim], lost: str) -> Outcome:
     """The sum of the results; ``lost`` says why an answer did not come, which ends the run."""
     failed = [result for result in results if not result.ok]
-    signalled = sum(result.detail == "signalled" for result in results)
+    signalled = sum(result.status == "signalled" for result in results)
     steps = [*results, *(StepResult(f"pid/{it.pid}", ok=False, detail="not tried") for it in untried)]
     if lost:
         return Outcome(
@@ -96,11 +96,11 @@ def outcome(results: list[StepResult], untried: list[Victim], lost: str) -> Outc
             " tried. Look whether the sessions are still there before you try again.",
             tuple(steps),
         )
-    if results and all(result.detail.startswith("skipped") for result in results):
+    if results and all(result.status == "skipped" for result in results):
         return Outcome("refused", "; ".join(f"{it.target} {it.detail}" for it in results) + ".", tuple(steps))
     status: OneOf["done", "partial", "failed"] = "done"
     if failed:
-        sent = any(result.detail.startswith("signalled") for result in results)
+        sent = any(result.status in ("signalled", "going") for result in results)
         status = "failed" if len(failed) == len(results) and not sent else "partial"
     if len(results) == 1:
         return Outcome(status, f"{results[0].target}: {results[0].detail}.", tuple(steps))

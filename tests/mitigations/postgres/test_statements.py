@@ -28,14 +28,24 @@ def test_a_hostile_start_stays_a_literal() -> None:
 
 
 def test_the_sum_of_results_hides_no_failure() -> None:
-    good = StepResult("pid/1", ok=True, detail="signalled")
+    good = StepResult("pid/1", ok=True, detail="it was told", status="signalled")
     bad = StepResult("pid/2", ok=False, detail="not permitted: x")
     assert signals.outcome([good, bad], [], "").status == "partial"
     assert signals.outcome([bad, bad], [], "").status == "failed"
     assert signals.outcome([good, good], [], "").status == "done"
-    late = StepResult("pid/3", ok=False, detail="signalled, but it has not ended yet")
+    late = StepResult("pid/3", ok=False, detail="it goes on for now", status="going")
     assert signals.outcome([late], [], "").status == "partial", "failed would say that nothing was done"
     assert signals.outcome([bad, late], [], "").status == "partial"
     lost = signals.outcome([good], [VICTIM], "silence")
-    assert lost.status == "unknown"
+    assert lost.status == "unknown" and "1 signalled before, 1 not tried" in lost.detail
     assert lost.results[-1] == StepResult("pid/4711", ok=False, detail="not tried")
+
+
+def test_a_sum_goes_by_what_was_done_and_not_by_the_words_for_it() -> None:
+    gone = StepResult("pid/2", ok=True, detail="signalled by somebody else before", status="gone")
+    kept = StepResult("pid/3", ok=False, detail="left alone: it is a standby", status="skipped")
+    good = StepResult("pid/1", ok=True, detail="it was told", status="signalled")
+    assert signals.outcome([good, gone], [], "").detail == (
+        "1 of 2 sessions signalled, 1 already gone, 0 failed."
+    )
+    assert signals.outcome([kept, kept], [], "").status == "refused"
