@@ -6,25 +6,25 @@ Everything runs on the engine's loop; what waits for the disk runs in a thread o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from console.config import ClusterSettings, Config, PostgresSettings, cluster_name
+from console.engine.act_record import ActRecord
 from console.engine.board import Board
-from console.engine.breakglass import by_hand, second_path, spare_folder, write_second
+from console.engine.breakglass import by_hand, spare_folder
 from console.engine.crash import save_crash
-from console.engine.ledger import Measure, ledger_entries, opening, standing, taken_back_by
+from console.engine.ledger import Measure, standing
 from console.engine.ports import PlanError
 from console.engine.target_lock import TargetBusyError, TargetLock
 from console.mitigations.world import Timing, World
 from console.model.clock import Clock
 from console.model.plan import Option, Outcome, Plan, Progress, Target, Verdict
-from console.timeline.entry import Entry, Kind, TimelineError
+from console.timeline.entry import Entry, TimelineError
 from console.timeline.folder import incident_folder
 from console.timeline.recorder import Recorder
 
@@ -65,6 +65,7 @@ class ActionRunner:
         self._config = config
         self._clock = clock
         self._recorder = recorder
+        self._written = ActRecord(recorder)
         self._state_dir = state_dir
         self._timing = timing
         self._find = find_mitigation
@@ -95,14 +96,11 @@ class ActionRunner:
 
     async def ledger(self) -> tuple[Measure, ...]:
         """The temporary measures that nobody has taken back, oldest first. Raises TimelineError."""
-        return standing(await asyncio.to_thread(self._ledger))
+        return standing(await asyncio.to_thread(self._written.ledger))
 
     async def cancel(self, plan: Plan, reason: str) -> None:
         """Record that a person looked at the plan and said no. Raises TimelineError."""
-        text = f"Not done: {plan.title}" + (f" ({reason})" if reason else "")
-        await self._record(
-            "action.cancelled", text, {"action": plan.action, "digest": plan.digest, "reason": reason}
-        )
+        await asyncio.to_thread(self._written.cancelled, plan, reason)
 
     async def run(self, plan: Plan, reason: str = "", *, break_glass: bool = False) -> Progress:
         """Carry the plan out; returns when the verdict is known.
@@ -118,7 +116,7 @@ class ActionRunner:
         identity = self._recorder.identity
         try:
             holder = f"{identity.user}@{identity.host} ({plan.title})"
-            lock = TargetLock(self._state_dir, plan.source, plan.target, holder)
+            lock = await self._lock(plan, holder)
         except TargetBusyError as error:
             return await self._refuse(run_id, plan, str(error))
         except OSError as error:
@@ -130,7 +128,7 @@ class ActionRunner:
             return await self._run_locked(run_id, plan, reason, break_glass=break_glass)
         finally:
             if lock is not None:
-                lock.release()
+                await asyncio.to_thread(lock.release)
 
     async def recover(self) -> None:
         """Report the mitigations of consoles that ended before their result: their outcome is unknown.
@@ -144,13 +142,13 @@ class ActionRunner:
         for entry in intents:
             try:
                 plan = msgspec.convert(entry.data.get("plan"), Plan)
-                lock = TargetLock(self._state_dir, plan.source, plan.target, "recovery")
+                lock = await self._lock(plan, "recovery")
             except (msgspec.ValidationError, TargetBusyError, OSError):
                 continue
             try:
                 await self._recover_one(entry, plan)
             finally:
-                lock.release()
+                await asyncio.to_thread(lock.release)
 
     async def _recover_one(self, entry: Entry, plan: Plan) -> None:
         detail = (
@@ -159,32 +157,20 @@ class ActionRunner:
         )
         outcome = Outcome("unknown", detail)
         try:
-            await self._record("action.result", detail, {"outcome": outcome}, ref=entry.id, source="system")
+            await asyncio.to_thread(self._written.recovered, entry, outcome)
         except TimelineError:
             detail += " This could not be recorded."
         self._tell(entry.id, Progress(plan, "finished", detail, plan.made_at, outcome))
 
     async def _run_locked(self, run_id: str, plan: Plan, reason: str, *, break_glass: bool) -> Progress:
-        intent = {
-            "action": plan.action,
-            "target": plan.target,
-            "command": plan.command,
-            "context": plan.context,
-            "digest": plan.digest,
-            "audit_id": run_id,
-            "reason": reason,
-            "plan": plan,
-        }
-        text = f"{plan.title} in {plan.context}" + (f": {reason}" if reason else "")
-        notes = ""
         try:
-            entry = await self._record("action.intent", text, intent, source="operator")
+            entry, notes = await asyncio.to_thread(
+                self._written.intent, plan, reason, run_id, break_glass=break_glass
+            )
         except TimelineError as error:
-            if not break_glass:
-                text = f"The intent cannot be recorded, so nothing was done: {error}"
-                return await self._refuse(run_id, plan, text, unrecorded=True)
-            entry = self._recorder.record_break_glass("action.intent", text, data=intent)
-            notes = await self._second_place(entry, error)
+            text = f"The intent cannot be recorded, so nothing was done: {error}"
+            return await self._refuse(run_id, plan, text, unrecorded=True)
+        if notes:
             self._tell(run_id, msgspec.structs.replace(self._progress[run_id], unrecorded=True))
         world = self._world(
             plan.source,
@@ -197,7 +183,6 @@ class ActionRunner:
         try:
             outcome = await self._execute(world, run_id, plan, entry)
             self._tell(run_id, msgspec.structs.replace(self._progress[run_id], outcome=outcome))
-            await self._keep_ledger(plan, outcome, entry)
             verdict = await self._verify(world, run_id, plan, outcome, entry)
         finally:
             await world.close()
@@ -222,9 +207,8 @@ class ActionRunner:
         except PlanError as error:
             outcome = Outcome("refused", f"{error} Nothing was changed.")
         except Exception as error:
-            outcome = Outcome(
-                "unknown", f"Outcome unknown: the console failed in between. {save_crash(error)}"
-            )
+            crash = await asyncio.to_thread(save_crash, error)
+            outcome = Outcome("unknown", f"Outcome unknown: the console failed in between. {crash}")
         except BaseException:
             # The loop is going down: no thread and no await can be relied upon any more.
             self._recorder.record_break_glass(
@@ -235,12 +219,7 @@ class ActionRunner:
                 ref=intent.id,
             )
             raise
-        kind: Kind = "action.refused" if outcome.status == "refused" else "action.result"
-        if world.saved or world.missing:
-            text = f"Evidence before {plan.title}: {len(world.saved)} saved, {len(world.missing)} missing"
-            data = {"files": world.saved, "missing": world.missing}
-            await self._record_late("evidence", text, data, intent)
-        await self._record_late(kind, f"{plan.title}: {outcome.detail}", {"outcome": outcome}, intent)
+        await asyncio.to_thread(self._written.outcome, plan, outcome, intent, world)
         return outcome
 
     async def _verify(
@@ -256,68 +235,21 @@ class ActionRunner:
         except PlanError as error:
             verdict = Verdict("inconclusive", f"It could not be verified: {error}")
         except Exception as error:
-            verdict = Verdict("inconclusive", f"It could not be verified. {save_crash(error)}")
-        text = f"{plan.title}: {verdict.status.replace('_', ' ')}. {verdict.detail}"
-        await self._record_late("action.verdict", text, {"verdict": verdict}, intent)
+            crash = await asyncio.to_thread(save_crash, error)
+            verdict = Verdict("inconclusive", f"It could not be verified. {crash}")
+        await asyncio.to_thread(self._written.verdict, plan, verdict, intent)
         return verdict
-
-    async def _keep_ledger(self, plan: Plan, outcome: Outcome, intent: Entry) -> None:
-        """Close what this took back; open what it leaves behind."""
-        if outcome.status not in ("done", "partial", "unknown"):
-            return
-        closed: tuple[Measure, ...] = ()
-        if outcome.status == "done":
-            with contextlib.suppress(TimelineError):
-                closed = taken_back_by(plan, await asyncio.to_thread(self._ledger))
-        for measure in closed:
-            await self._record_late(
-                "ledger.closed", f"Taken back by {plan.title}", {"intent": intent.id}, measure.id
-            )
-        if plan.temporary and not closed:
-            text, data = opening(plan, outcome)
-            await self._record_late("ledger.opened", text, data, intent)
-
-    def _ledger(self) -> list[Entry]:
-        return ledger_entries(self._recorder.state_dir, self._recorder.spool)
 
     async def _refuse(self, run_id: str, plan: Plan, why: str, *, unrecorded: bool = False) -> Progress:
         outcome = Outcome("refused", why, unrecorded=unrecorded)
-        try:
-            data = {"action": plan.action, "target": plan.target, "digest": plan.digest, "why": why}
-            await self._record("action.refused", f"Refused: {plan.title}. {why}", data)
-        except TimelineError:
-            self._recorder.record_break_glass(
-                "action.refused", f"Refused: {plan.title}. {why}", source="console"
-            )
+        await asyncio.to_thread(self._written.refused, plan, why)
         refused = Progress(plan, "finished", why, self._now, outcome)
         self._tell(run_id, refused)
         return refused
 
-    async def _second_place(self, entry: Entry, error: TimelineError) -> str:
-        try:
-            path = await asyncio.to_thread(write_second, second_path(), entry)
-        except OSError as problem:
-            return f" NOT RECORDED ANYWHERE ({problem.strerror}); write down what you do. ({error})"
-        return f" BREAK GLASS: recorded only in {path}. ({error})"
-
-    async def _record(
-        self, kind: Kind, text: str, data: Mapping[str, Any], ref: str | None = None, source: Any = "console"
-    ) -> Entry:
-        return await asyncio.to_thread(
-            self._recorder.record, kind, text, source=source, data=msgspec.to_builtins(data), ref=ref
-        )
-
-    async def _record_late(self, kind: Kind, text: str, data: Mapping[str, Any], ref: Entry | str) -> None:
-        """Record what has happened already: no sink can stop it any more, so it waits for one if need be."""
-        anchor = ref if isinstance(ref, str) else ref.id
-        try:
-            await self._record(kind, text, data, anchor)
-        except TimelineError:
-            held = self._recorder.record_break_glass(
-                kind, text, source="console", data=msgspec.to_builtins(data), ref=anchor
-            )
-            with contextlib.suppress(OSError):
-                await asyncio.to_thread(write_second, second_path(), held)
+    async def _lock(self, plan: Plan, holder: str) -> TargetLock:
+        """Keep others off the target. Raises TargetBusyError, or OSError when the state takes no lock."""
+        return await asyncio.to_thread(TargetLock, self._state_dir, plan.source, plan.target, holder)
 
     def _objection(self, plan: Plan) -> str:
         if plan.refusal:

@@ -64,15 +64,15 @@ async def save(world: World, api: Api, subject: Object | None, pods: tuple[Objec
     missing: list[str] = []
     if subject is not None:
         name = f"{str(subject.get('kind', 'object')).lower()}-{subject['metadata']['name']}.json"
-        world.save_evidence(name, _json(subject))
+        await _put(world, name, subject)
     if pods:
-        world.save_evidence("pods.json", _json(list(worst(pods, DESCRIBED))))
+        await _put(world, "pods.json", list(worst(pods, DESCRIBED)))
     about = [str(item["metadata"]["name"]) for item in (*worst(pods), *([subject] if subject else []))]
     try:
         lists = await asyncio.gather(
             *(api.list(EVENT, fieldSelector=f"involvedObject.name={name}") for name in dict.fromkeys(about))
         )
-        world.save_evidence("events.json", _json([event for found in lists for event in found]))
+        await _put(world, "events.json", [event for found in lists for event in found])
     except PlanError as error:
         missing.append(f"events: {error}")
     try:
@@ -82,6 +82,10 @@ async def save(world: World, api: Api, subject: Object | None, pods: tuple[Objec
     except TimeoutError:
         missing.append(f"logs: not all could be read within {DEADLINE:g} s")
     return tuple(missing)
+
+
+async def _put(world: World, name: str, value: Any) -> None:
+    await asyncio.to_thread(lambda: world.save_evidence(name, _json(value)))
 
 
 async def _logs(world: World, api: Api, pod: Object) -> list[str]:

@@ -102,7 +102,7 @@ async def carry_out(world: World, plan: Plan, statement: Callable[[Victim, int],
     try:
         link = await open_link(world)
         seen = await look(link)
-        world.save_evidence("postgres-sessions.json", describe.evidence(seen))
+        await asyncio.to_thread(world.save_evidence, "postgres-sessions.json", describe.evidence(seen))
     except PlanError as error:
         return Outcome("refused", f"{error} Nothing was signalled.")
     except OSError as error:

@@ -13,6 +13,7 @@ import pytest
 from console.engine.ports import PlanError
 from console.mitigations.postgres.single import CancelQuery, TerminateSession
 from console.model.plan import Risk, Target
+from tests.disk import DiskWatch
 from tests.mitigations.postgres.helpers import alive, blocker, busy, carried_out, client, run, world_on
 from tests.services import POSTGRES_SERVERS, PostgresServer, eventually
 
@@ -38,6 +39,20 @@ def test_a_cancelled_query_ends_and_its_session_lives(server: PostgresServer, tm
             eventually(lambda: slow.finished, "the query to end")
             assert slow.error == "57014"
             assert slow.execute("SELECT 1") == [(1,)]
+
+    run(scenario())
+
+
+def test_the_loop_does_not_wait_for_the_evidence(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        with busy(server, "SELECT pg_sleep(60)") as slow:
+            async with world_on(server, tmp_path) as world:
+                watch = DiskWatch(monkeypatch)
+                await carried_out(CANCEL, world, slow.target)
+                assert watch.here == []
+                assert any("postgres-sessions.json" in call for call in watch.elsewhere)
 
     run(scenario())
 
