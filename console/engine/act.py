@@ -133,13 +133,16 @@ class ActionRunner:
     async def recover(self) -> None:
         """Report the mitigations of consoles that ended before their result: their outcome is unknown.
 
-        One whose target lock is still held is under way in another console and is left alone.
+        One whose target lock is still held is under way in another console and is left alone, and so are
+        our own.
         """
         try:
             intents = await asyncio.to_thread(self._recorder.open_intents)
         except TimelineError:
             return
         for entry in intents:
+            if entry.session == self._recorder.identity.session:
+                continue
             try:
                 plan = msgspec.convert(entry.data.get("plan"), Plan)
                 lock = await self._lock(plan, "recovery")
@@ -157,7 +160,8 @@ class ActionRunner:
         )
         outcome = Outcome("unknown", detail)
         try:
-            await asyncio.to_thread(self._written.recovered, entry, outcome)
+            if not await asyncio.to_thread(self._written.recovered, entry, outcome):
+                return
         except TimelineError:
             detail += " This could not be recorded."
         self._tell(entry.id, Progress(plan, "finished", detail, plan.made_at, outcome))

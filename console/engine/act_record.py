@@ -77,9 +77,15 @@ class ActRecord:
         if outcome.status in ("done", "partial", "unknown"):
             self._keep_ledger(plan, outcome, intent)
 
-    def recovered(self, intent: Entry, outcome: Outcome) -> None:
-        """Record the outcome of a mitigation whose console ended in between. Raises TimelineError."""
+    def recovered(self, intent: Entry, outcome: Outcome) -> bool:
+        """Record the outcome of a mitigation whose console ended in between; False when it has one by now.
+
+        To be called while nobody else can act on its target. Raises TimelineError.
+        """
+        if all(entry.id != intent.id for entry in self._recorder.open_intents()):
+            return False
         self._record("action.result", outcome.detail, {"outcome": outcome}, ref=intent.id, source="system")
+        return True
 
     def verdict(self, plan: Plan, verdict: Verdict, intent: Entry) -> None:
         """Record whether it helped."""

@@ -1,0 +1,70 @@
+"""What a console that starts says of the acts of others that have no result."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+from console.mitigations.world import World
+from console.model.plan import Outcome, Plan
+from console.timeline.entry import Entry
+from tests.engine.fakes import Desk, Fake
+
+
+async def left_open(desk: Desk) -> Plan:
+    """Record an intent as a console does that is killed right after it."""
+    plan = await desk.plan()
+    desk.recorder.record("action.intent", "stopped", data={"plan": plan})
+    return plan
+
+
+def test_an_act_that_ends_while_it_is_looked_at_is_not_called_unknown(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        running, go_on, over = asyncio.Event(), asyncio.Event(), threading.Event()
+
+        async def act(_world: World, _plan: Plan) -> Outcome:
+            running.set()
+            await go_on.wait()
+            return Outcome("done", "It is done.")
+
+        one, two = Desk(tmp_path, Fake(act)), Desk(tmp_path, Fake(), "s2")
+        loop, look = asyncio.get_running_loop(), two.recorder.open_intents
+
+        def look_and_wait() -> list[Entry]:
+            found = look()
+            loop.call_soon_threadsafe(go_on.set)
+            assert over.wait(10)
+            return found
+
+        two.recorder.open_intents = look_and_wait  # type: ignore[method-assign]
+        acting = asyncio.create_task(one.runner.run(await one.plan()))
+        acting.add_done_callback(lambda _: over.set())
+        await running.wait()
+
+        await two.runner.recover()
+
+        await acting
+        assert one.kinds() == ["action.intent", "action.result", "action.verdict"]
+        assert two.runner.progress == ()
+
+    asyncio.run(scenario())
+
+
+def test_its_own_are_none_of_them(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        desk = Desk(tmp_path, Fake())
+        await left_open(desk)
+        await desk.runner.recover()
+        assert desk.kinds() == ["action.intent"]
+        assert desk.runner.progress == ()
+
+    asyncio.run(scenario())
+
+
+def test_of_two_that_start_at_once_one_records_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        one, two, three = (Desk(tmp_path, Fake(), name) for name in ("s1", "s2", "s3"))
+        await left_open(one)
+        await asyncio.gather(two.runner.recover(), three.runner.recover())
+        assert one.kinds() == ["action.intent", "action.result"]
+
+    asyncio.run(scenario())
