@@ -24,9 +24,11 @@ from console.engine.target_lock import TargetBusyError, TargetLock
 from console.mitigations.world import Timing, World
 from console.model.clock import Clock
 from console.model.plan import Option, Outcome, Plan, Progress, Target, Verdict
+from console.model.text import clean
 from console.timeline.entry import Entry, TimelineError
 from console.timeline.folder import incident_folder
 from console.timeline.recorder import Recorder
+from console.timeline.tidy import tidy_data
 
 if TYPE_CHECKING:
     from console.mitigations.base import Mitigation
@@ -134,7 +136,7 @@ class ActionRunner:
         """Report the mitigations of consoles that ended before their result: their outcome is unknown.
 
         One whose target lock is still held is under way in another console and is left alone, and so are
-        our own.
+        our own. Other hands may have written what is in the record: it is cleaned again.
         """
         try:
             intents = await asyncio.to_thread(self._recorder.open_intents)
@@ -144,7 +146,7 @@ class ActionRunner:
             if entry.session == self._recorder.identity.session:
                 continue
             try:
-                plan = msgspec.convert(entry.data.get("plan"), Plan)
+                plan = msgspec.convert(tidy_data(entry.data).get("plan"), Plan)
                 lock = await self._lock(plan, "recovery")
             except (msgspec.ValidationError, TargetBusyError, OSError):
                 continue
@@ -154,7 +156,7 @@ class ActionRunner:
                 await asyncio.to_thread(lock.release)
 
     async def _recover_one(self, entry: Entry, plan: Plan) -> None:
-        detail = (
+        detail = clean(
             f"Outcome unknown: the console of {entry.user} on {entry.host} ended between intent and result of"
             f" '{plan.title}' at {entry.ts}. Look at {plan.target} before you do anything else."
         )

@@ -4,9 +4,15 @@ import asyncio
 import threading
 from pathlib import Path
 
+import msgspec
+
+from console.engine.planview import plan_text
 from console.mitigations.world import World
+from console.model.clock import SystemClock
 from console.model.plan import Outcome, Plan
-from console.timeline.entry import Entry
+from console.timeline.entry import Entry, format_time
+from console.timeline.file import TimelineFile
+from console.timeline.folder import standby_path
 from tests.engine.fakes import Desk, Fake
 
 
@@ -66,5 +72,41 @@ def test_of_two_that_start_at_once_one_records_it(tmp_path: Path) -> None:
         await left_open(one)
         await asyncio.gather(two.runner.recover(), three.runner.recover())
         assert one.kinds() == ["action.intent", "action.result"]
+
+    asyncio.run(scenario())
+
+
+def test_what_other_hands_wrote_reaches_no_terminal_as_it_is(tmp_path: Path) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eshop"
+
+    async def scenario() -> None:
+        desk = Desk(tmp_path, Fake())
+        plan = msgspec.structs.replace(await desk.plan(), title=evil, context=evil, refusal=evil)
+        now = format_time(SystemClock().now())
+        written = Entry(
+            seq=0,
+            id="",
+            ts=now,
+            occurred_at=now,
+            incident=None,
+            user=evil,
+            host=evil,
+            session=evil,
+            kind="action.intent",
+            source="operator",
+            text=evil,
+            data={"plan": msgspec.to_builtins(plan)},
+            prev="",
+            hash="",
+        )
+        TimelineFile(standby_path(tmp_path)).append(written)
+
+        await desk.runner.recover()
+
+        (progress,) = desk.runner.progress
+        assert "the console of \N{REPLACEMENT CHARACTER}shop on" in progress.text
+        assert progress.outcome is not None
+        for text in (progress.text, progress.outcome.detail, plan_text(progress.plan)):
+            assert not set(text) & {"\x1b", "\x07", "\x9b", "\u202e"}
 
     asyncio.run(scenario())
