@@ -9,7 +9,7 @@ import sys
 from argparse import Namespace
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -24,7 +24,6 @@ from console.timeline.chain import verify as verify_file
 from console.timeline.corrected import Row, rows
 from console.timeline.entry import TimelineError, encode
 from console.timeline.export import export
-from console.timeline.file import read_timeline
 from console.timeline.folder import (
     default_spool,
     incident_folder,
@@ -35,6 +34,7 @@ from console.timeline.folder import (
 )
 from console.timeline.postmortem import draft
 from console.timeline.recorder import Recorder
+from console.timeline.spool import SpoolError, waiting_in
 from console.timeline.stored import Stored
 
 
@@ -116,6 +116,8 @@ def _report(stored: Stored) -> None:
     if stored.bad_count > len(stored.bad):
         more = plural(stored.bad_count - len(stored.bad), "more line is", "more lines are")
         _say(f"{stored.path}: {more} skipped.")
+    if stored.damage:
+        _say(stored.damage)
     _report_waiting(stored.waiting, stored.spooled)
 
 
@@ -170,7 +172,8 @@ def _add(args: Namespace) -> int:
     if recorder.health.state == "degraded":
         _say(recorder.health.reason)
         spooled = spool_path(default_spool(state_dir), incident)
-        _report_waiting(len(read_timeline(spooled).entries), spooled)
+        with suppress(SpoolError):
+            _report_waiting(len(waiting_in(spooled)), spooled)
     if recorder.warning:
         _say(recorder.warning)
     print(f"{entry.id} {incident or 'standby'} {entry.seq}")

@@ -1,5 +1,6 @@
 """Where the records lie: STATE/standby.jsonl and STATE/incidents/INC-YYYYMMDD-N/timeline.jsonl."""
 
+import contextlib
 import hashlib
 import re
 from pathlib import Path
@@ -55,12 +56,19 @@ def incident_order(incident: str) -> tuple[str, int]:
 
 
 def incident_ids(state_dir: Path, spool: Path | None = None) -> list[str]:
-    """Return the ids of all incidents, oldest first, with those that only reached the spool."""
-    found: set[str] = set()
+    """Return the ids of all incidents, oldest first, with those that only reached the spool.
+
+    Raise TimelineError when the folder of the incidents cannot be read; a spool that cannot holds none.
+    """
     try:
-        for folder in (incidents_folder(state_dir), spool):
-            if folder is not None and folder.is_dir():
-                found.update(item.name.removesuffix(".jsonl") for item in folder.iterdir())
+        found = _names(incidents_folder(state_dir))
     except OSError as error:
         raise failure(incidents_folder(state_dir), "read", error) from error
+    if spool is not None:
+        with contextlib.suppress(OSError):
+            found |= _names(spool)
     return sorted((name for name in found if INCIDENT_ID.fullmatch(name)), key=incident_order)
+
+
+def _names(folder: Path) -> set[str]:
+    return {item.name.removesuffix(".jsonl") for item in folder.iterdir()} if folder.is_dir() else set()

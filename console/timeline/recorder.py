@@ -5,6 +5,7 @@ Whoever acts records the intent first and acts only when `record` returned. When
 `record_break_glass`, which keeps the entry in memory and writes it, marked, as soon as a sink takes it.
 """
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -16,10 +17,10 @@ import msgspec
 from console.model.clock import Clock
 from console.model.text import clean
 from console.timeline.entry import Entry, Kind, Source, TimelineError, format_time, open_intents, parse_time
-from console.timeline.file import TimelineFile, read_timeline, remote_file_system, walk
+from console.timeline.file import TimelineFile, remote_file_system, walk
 from console.timeline.folder import incident_ids, spool_path, timeline_path
 from console.timeline.identity import Identity, current_identity
-from console.timeline.spool import bring_home
+from console.timeline.spool import SpoolError, bring_home, waiting_in
 from console.timeline.tidy import tidy_data, tidy_text
 from console.timeline.ulid import new_ulid
 
@@ -28,7 +29,10 @@ _ANSWERED: frozenset[Kind] = frozenset(("action.intent", "ledger.opened"))
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The light of the timeline: ok, degraded (only the spool takes entries), failed (nothing does)."""
+    """The light of the timeline: ok, failed (nothing takes entries), or degraded.
+
+    Then only the spool takes them, or the spool itself is damaged.
+    """
 
     state: Literal["ok", "degraded", "failed"] = "ok"
     reason: str = ""
@@ -98,12 +102,9 @@ class Recorder:
         with self._lock:
             try:
                 self._file(timeline_path(self.state_dir, self._incident)).probe()
-                if self.spool is not None:
-                    for incident in (None, *incident_ids(self.state_dir, self.spool)):
-                        timeline = self._file(timeline_path(self.state_dir, incident))
-                        bring_home(spool_path(self.spool, incident), timeline)
+                damage = self._bring_home(None, *incident_ids(self.state_dir, self.spool))
                 self._write_held()
-                self._health = Health()
+                self._health = _health(damage)
             except TimelineError as error:
                 self._health = Health("degraded" if self._spool_opens() else "failed", str(error))
             return self._health
@@ -222,16 +223,28 @@ class Recorder:
     def _write(self, draft: Entry, *, keep_id: bool = False) -> Entry:
         timeline = self._file(timeline_path(self.state_dir, draft.incident))
         try:
-            if self.spool is not None:
-                bring_home(spool_path(self.spool, draft.incident), timeline)
+            damage = self._bring_home(draft.incident)
             entry = timeline.append(draft, keep_id=keep_id)
-            self._health = Health()
+            self._health = _health(damage)
         except TimelineError as error:
             entry = self._write_spool(draft, error)
         if entry.kind in _ANSWERED:
             self._homes[entry.id] = entry.incident
         self._introduced.add(entry.incident)
         return entry
+
+    def _bring_home(self, *incidents: str | None) -> str:
+        """Bring home what waits for these timelines; return what is wrong with the spool, or nothing."""
+        damage = ""
+        if self.spool is None:
+            return damage
+        for incident in incidents:
+            timeline = self._file(timeline_path(self.state_dir, incident))
+            try:
+                bring_home(spool_path(self.spool, incident), timeline)
+            except SpoolError as error:
+                damage = damage or str(error)
+        return damage
 
     def _write_spool(self, draft: Entry, reason: TimelineError) -> Entry:
         if self.spool is None:
@@ -263,13 +276,20 @@ class Recorder:
         return self._files.setdefault(path, TimelineFile(path, self._lock_timeout))
 
 
+def _health(damage: str) -> Health:
+    return Health("degraded", damage) if damage else Health()
+
+
 def walk_entries(state_dir: Path, incident: str | None, spool: Path | None = None) -> Iterator[Entry]:
     """Yield the entries of a timeline followed by those that wait for it in the spool, each once.
 
     When the timeline cannot be read, what waits in the spool is all there is; with nothing there either,
-    raise TimelineError.
+    raise TimelineError. A spool that cannot be read holds nothing, see `Recorder.check`.
     """
-    waiting = read_timeline(spool_path(spool, incident)).entries if spool is not None else ()
+    waiting: tuple[Entry, ...] = ()
+    if spool is not None:
+        with contextlib.suppress(SpoolError):
+            waiting = waiting_in(spool_path(spool, incident))
     missing = {entry.id for entry in waiting}
     try:
         for entry in walk(timeline_path(state_dir, incident)):

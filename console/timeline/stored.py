@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from console.timeline.entry import BadLine, Entry, TimelineError, decode
 from console.timeline.file import failure, scan
+from console.timeline.spool import SpoolError, open_spool
 
 _BLOCK = 4096
 _BAD_KEPT = 10
@@ -18,7 +19,8 @@ class Stored:
     What is appended later is not in it, so that every walk sees the same. The place of an entry is the byte
     at which it begins, counted on through the spool. A walk to the end sets `bad` (the first ten bad lines
     of the timeline), `bad_count` and `waiting` (entries that are in the spool alone). Raise TimelineError
-    when a file cannot be read; a missing one is empty. Synchronous; for one thread and one walk at a time.
+    when a file cannot be read; a missing one is empty, and so is a spool that cannot be opened: `damage`
+    says why. Synchronous; for one thread and one walk at a time.
     """
 
     def __init__(self, path: Path, spooled: Path) -> None:
@@ -27,7 +29,13 @@ class Stored:
         self.bad_count = 0
         self.waiting = 0
         self._home, self._home_end = _open(path)
-        self._spool, self._spool_end = _open(spooled)
+        self.damage = ""
+        self._spool: BinaryIO | None = None
+        try:
+            self._spool = open_spool(spooled)
+        except SpoolError as error:
+            self.damage = str(error)
+        self._spool_end = os.fstat(self._spool.fileno()).st_size if self._spool is not None else 0
 
     def close(self) -> None:
         """Let go of the files."""

@@ -9,6 +9,7 @@ import pytest
 
 from console.cli import main
 from console.incident.record import declare, resolve
+from console.timeline.folder import default_spool, spool_path
 from tests.timeline.helpers import new_recorder
 
 SECRET = "Tr0ub4dor" + "And3"
@@ -174,3 +175,21 @@ def test_what_only_the_second_place_took_is_shown_and_brought_home(
     assert "only in" not in shown.err
     assert shown.out.count("written elsewhere") == 1
     assert "written elsewhere" in (state / "standby.jsonl").read_text()
+
+
+def test_a_damaged_second_place_leaves_the_record_usable(
+    state_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(state_dir / "cache"))
+    spooled = spool_path(default_spool(state_dir), "INC-20260301-2")
+    spooled.mkdir(parents=True)
+    words = ["--state-dir", str(state_dir)]
+    assert main(["timeline", "add", "written all the same", *words]) == 0
+    said = capsys.readouterr()
+    assert said.out.endswith("INC-20260301-2 3\n")
+    assert f"The second place for entries, {spooled}, cannot be read: " in said.err
+    for command in (["timeline", "show"], ["timeline", "export"], ["postmortem", "INC-20260301-2"]):
+        assert main([*command, *words]) == 0
+        said = capsys.readouterr()
+        assert "written all the same" in said.out
+        assert f"The second place for entries, {spooled}, cannot be read: " in said.err
