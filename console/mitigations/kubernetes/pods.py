@@ -28,7 +28,7 @@ from console.mitigations.kubernetes.api import (
 from console.mitigations.kubernetes.figures import Before
 from console.mitigations.kubernetes.rollout import assess, follow
 from console.mitigations.kubernetes.subject import kubectl, load, preview, send_guarded
-from console.mitigations.kubernetes.surroundings import ready, service_shares
+from console.mitigations.kubernetes.surroundings import Share, ready, service_shares
 from console.mitigations.world import World
 from console.model.plan import Hit, Outcome, Plan, Risk, Target, Verdict
 from console.model.text import clean
@@ -86,7 +86,7 @@ class _PodAction(NoOptions, ABC):
             user=user,
             hits=(
                 Hit(f"pod goes, owned by {owner.text or 'nobody'}", 1, (clean(target.name, 120),)),
-                *shares,
+                *(share.hit for share in shares),
             ),
             undone_by=(),
             undo="a pod that is gone does not come back; its owner makes a new one" if owner.text else "",
@@ -244,7 +244,7 @@ def _controller(live: Object) -> Object | None:
     return next((owner for owner in owners if owner.get("controller")), None)
 
 
-async def _endpoints(api: Api, live: Object) -> tuple[Hit, ...]:
+async def _endpoints(api: Api, live: Object) -> tuple[Share, ...]:
     try:
         return await service_shares(
             api, live["metadata"].get("labels") or {}, frozenset({str(live["metadata"]["name"])})
@@ -253,7 +253,7 @@ async def _endpoints(api: Api, live: Object) -> tuple[Hit, ...]:
         return ()
 
 
-def _warnings(live: Object, owner: Owner, shares: tuple[Hit, ...]) -> tuple[str, ...]:
+def _warnings(live: Object, owner: Owner, shares: tuple[Share, ...]) -> tuple[str, ...]:
     found: list[str] = []
     metadata = live["metadata"]
     if not owner.text:
@@ -272,9 +272,7 @@ def _warnings(live: Object, owner: Owner, shares: tuple[Hit, ...]) -> tuple[str,
             else "It is ready: it still serves."
         )
     found += [
-        f"Outage: no other pod behind {hit.what.partition(' behind ')[2]} is ready."
-        for hit in shares
-        if hit.count and hit.what.startswith("of the 1 ready pod ")
+        f"Outage: no other pod behind service {share.service} is ready." for share in shares if share.whole
     ]
     return tuple(found)
 

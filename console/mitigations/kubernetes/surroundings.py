@@ -23,6 +23,25 @@ NAMED = 50
 """How many pods of a hit are named; the count is always whole."""
 
 
+class Share(msgspec.Struct, frozen=True):
+    """How many pods behind a service are ready, and which of these are to go or to be replaced."""
+
+    service: str
+    ready: int
+    pods: tuple[str, ...]
+
+    @property
+    def hit(self) -> Hit:
+        """As a part of the blast radius."""
+        ready = plural(self.ready, "ready pod")
+        return Hit(f"of the {ready} behind service {self.service}", len(self.pods), self.pods[:NAMED])
+
+    @property
+    def whole(self) -> bool:
+        """Whether no other ready pod is behind the service."""
+        return 0 < len(self.pods) == self.ready
+
+
 class Surroundings(msgspec.Struct, frozen=True):
     """Read fresh for a plan; ``unread`` says what could not be read, so that nothing is quietly missing."""
 
@@ -57,7 +76,11 @@ async def look_around(api: Api, workload: Object) -> Surroundings:
     names = frozenset(str(pod["metadata"]["name"]) for pod in own)
     shares = await attempt("Pods behind the services", _shares(api, services, labels, names), ())
     return Surroundings(
-        own, tuple(hpa for hpa in hpas if _scales(hpa, workload)), shares, claims, tuple(unread)
+        own,
+        tuple(hpa for hpa in hpas if _scales(hpa, workload)),
+        tuple(share.hit for share in shares),
+        claims,
+        tuple(unread),
     )
 
 
@@ -73,7 +96,7 @@ def owned(pod: Object, workload: Object) -> bool:
     return False
 
 
-async def service_shares(api: Api, labels: Mapping[str, str], pods: frozenset[str]) -> tuple[Hit, ...]:
+async def service_shares(api: Api, labels: Mapping[str, str], pods: frozenset[str]) -> tuple[Share, ...]:
     """For each service that selects ``labels``: how many of the ready pods behind it are ``pods``.
 
     Raises PlanError.
@@ -83,7 +106,7 @@ async def service_shares(api: Api, labels: Mapping[str, str], pods: frozenset[st
 
 async def _shares(
     api: Api, services: list[Object], labels: Mapping[str, str], pods: frozenset[str]
-) -> tuple[Hit, ...]:
+) -> tuple[Share, ...]:
     serving = [item for item in services if _selects(item.get("spec", {}).get("selector") or {}, labels)]
     return tuple(await asyncio.gather(*(_share(api, item, pods) for item in serving)))
 
@@ -107,13 +130,13 @@ async def _claims(api: Api, workload: Object) -> dict[str, list[str]]:
     return found
 
 
-async def _share(api: Api, service: Object, pods: frozenset[str]) -> Hit:
+async def _share(api: Api, service: Object, pods: frozenset[str]) -> Share:
     """Ready pods behind a service, which are its endpoints unless it publishes unready addresses."""
     name, selector = clean(str(service["metadata"]["name"]), 80), service["spec"]["selector"]
     behind = await api.list(POD, labelSelector=facts.selector_text({"matchLabels": selector}))
     serving = [pod for pod in behind if ready(pod) and not pod["metadata"].get("deletionTimestamp")]
     hit = tuple(name for name in pod_names(tuple(serving)) if name in pods)
-    return Hit(f"of the {plural(len(serving), 'ready pod')} behind service {name}", len(hit), hit[:NAMED])
+    return Share(name, len(serving), hit)
 
 
 def hpa_notes(hpas: tuple[Object, ...], *, replicas: int | None = None) -> tuple[str, ...]:

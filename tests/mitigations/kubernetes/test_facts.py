@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from console.mitigations.kubernetes import facts
+from console.mitigations.kubernetes.surroundings import Share
 
 
 def deployment(replicas: int, strategy: dict[str, Any] | None = None, **pod: Any) -> dict[str, Any]:
@@ -117,3 +118,10 @@ def test_selectors_become_list_parameters() -> None:
     }
 
     assert facts.selector_text(selector) == "a=1,b=2,tier in (x,y),!old"
+
+
+def test_a_share_is_whole_when_no_other_pod_is_ready() -> None:
+    assert Share("shop", 2, ("a", "b")).whole
+    assert not Share("shop", 2, ("a",)).whole
+    assert not Share("shop", 0, ()).whole
+    assert Share("shop", 1, ("a",)).hit.counted == "1 of the 1 ready pod behind service shop"
