@@ -18,8 +18,8 @@ class Batch(msgspec.Struct, frozen=True):
     """What one poll brought.
 
     `places` are the first byte of each entry and the one behind its last. `restarted` is None, or the
-    sentence that says why the file is read from its beginning again (it was replaced, or cut shorter); then
-    `entries` begins with the start of the new file and what was known of the old one is to be dropped.
+    sentence that says why the file is read from its beginning again (it was replaced or cut shorter, or the
+    disk failed); then `entries` begins with the start of the file and what was known of it is to be dropped.
     `torn` tells that the file ends in the middle of a line right now, `missing` that there is no file of
     that name, `more` that another poll would bring more at once: a long file comes in slices.
     """
@@ -42,6 +42,7 @@ class Follower:
         self._offset = 0
         self._line = 0
         self._size = 0
+        self._restarted: str | None = None
 
     def poll(self) -> Batch:
         """Return what was appended since the last poll; nothing while the file does not exist yet.
@@ -49,9 +50,15 @@ class Follower:
         Raise TimelineError when the file cannot be read; the next poll tries again.
         """
         try:
-            return self._poll()
+            named = self._named()
         except OSError as error:
-            self.close()
+            raise failure(self.path, "read", error) from error
+        try:
+            return self._poll(named)
+        except OSError as error:
+            if self._descriptor >= 0:  # which may be of no use any more, and so may the one of the journal
+                reason = (error.strerror or str(error)).lower()
+                self._restart(f"{self.path} could not be read for a while ({reason})")
             raise failure(self.path, "read", error) from error
 
     def journal(self) -> Journal:
@@ -64,32 +71,42 @@ class Follower:
         """Let go of the file; a later poll begins at its start."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._descriptor, self._offset, self._line, self._size = -1, 0, 0, 0
+        self._descriptor, self._restarted = -1, None
+        self._offset, self._line, self._size = 0, 0, 0
 
-    def _poll(self) -> Batch:
+    def _named(self) -> os.stat_result | None:
         try:
-            named = self.path.stat()
+            return self.path.stat()
         except FileNotFoundError:
+            return None
+
+    def _poll(self, named: os.stat_result | None) -> Batch:
+        if named is None:
             # What was written before the file was moved away is still readable through our descriptor.
             rest = self._read_new() if self._descriptor >= 0 else Batch()
             return msgspec.structs.replace(rest, missing=True)
+        if self._descriptor >= 0:
+            ours = os.fstat(self._descriptor)
+            if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
+                self._restart(f"{self.path} was replaced by another file")
+            elif ours.st_size < self._size:
+                lost = plural(self._size - ours.st_size, "byte of the record is", "bytes of the record are")
+                self._restart(f"{self.path} was cut: at least {lost} gone")
         if self._descriptor < 0:
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            return self._read_new()
-        ours = os.fstat(self._descriptor)
-        if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
-            self.close()
-            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            reason = f"{self.path} was replaced by another file"
-            return msgspec.structs.replace(self._read_new(), restarted=reason)
-        if ours.st_size < self._size:
-            lost = plural(self._size - ours.st_size, "byte of the record is", "bytes of the record are")
-            reason = f"{self.path} was cut: at least {lost} gone"
-            self._offset, self._line, self._size = 0, 0, 0
-            return msgspec.structs.replace(self._read_new(), restarted=reason)
         return self._read_new()
 
+    def _restart(self, reason: str) -> None:
+        """Begin at the start of the file that has the name then; the next batch of it says why."""
+        self.close()
+        self._restarted = reason
+
     def _read_new(self) -> Batch:
+        batch = self._read_lines()
+        restarted, self._restarted = self._restarted, None
+        return msgspec.structs.replace(batch, restarted=restarted) if restarted else batch
+
+    def _read_lines(self) -> Batch:
         size = os.fstat(self._descriptor).st_size
         if size == self._size:
             return Batch(torn=size > self._offset)

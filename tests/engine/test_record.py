@@ -120,6 +120,24 @@ def test_that_the_record_changed_is_said_until_somebody_has_read_it(
     assert (live.health, live.reason, live.changed) == ("ok", "", "")
 
 
+def test_a_record_that_was_out_of_reach_is_not_shown_twice(tmp_path: Path, clock: ManualClock) -> None:
+    state, away = tmp_path / "state", tmp_path / "away"
+    recorder, watched = Recorder(state, clock), WatchedTimeline(state, clock)
+    for text in ("one", "two"):
+        recorder.record("note", text)
+    watched.refresh()
+    state.rename(away)
+    state.write_text("in the way")
+    watched.refresh()
+    assert watched.health == "failed"
+    assert len(watched.entries) == 2
+    state.unlink()
+    away.rename(state)
+    watched.refresh()
+    assert [entry.text for entry in watched.entries] == ["one", "two"]
+    assert watched.health == "ok"
+
+
 def test_a_long_record_is_shown_when_its_end_is_known(
     tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

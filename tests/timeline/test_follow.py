@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,73 @@ def test_rotation_and_truncation_are_said(tmp_path: Path) -> None:
     assert texts(batch) == ["new"]
     assert batch.restarted is not None
     assert "was cut" in batch.restarted
+    follower.close()
+
+
+def test_a_file_that_is_out_of_reach_for_a_while_is_gone_on_with(tmp_path: Path) -> None:
+    state, away = tmp_path / "state", tmp_path / "away"
+    path = state / "t.jsonl"
+    TimelineFile(path).append(draft("one"))
+    follower = Follower(path)
+    assert texts(follower.poll()) == ["one"]
+    state.rename(away)
+    state.write_text("in the way")
+    for _ in range(2):
+        with pytest.raises(TimelineError, match="cannot be read"):
+            follower.poll()
+    state.unlink()
+    away.rename(state)
+    assert follower.poll() == Batch()
+    TimelineFile(path).append(draft("two"))
+    batch = follower.poll()
+    assert (texts(batch), batch.restarted) == (["two"], None)
+    follower.close()
+
+
+def test_after_a_disk_error_the_file_is_read_anew_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.jsonl"
+    TimelineFile(path).append(draft("one"))
+    follower = Follower(path)
+    assert texts(follower.poll()) == ["one"]
+    TimelineFile(path).append(draft("two"))
+
+    def broken(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", broken)
+        for _ in range(2):
+            with pytest.raises(TimelineError, match="input/output error"):
+                follower.poll()
+    batch = follower.poll()
+    assert texts(batch) == ["one", "two"]
+    assert batch.restarted == f"{path} could not be read for a while (input/output error)"
+    assert follower.poll() == Batch()
+    follower.close()
+
+
+def test_a_file_that_was_replaced_while_it_could_not_be_opened_is_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.jsonl"
+    TimelineFile(path).append(draft("one"))
+    follower = Follower(path)
+    assert texts(follower.poll()) == ["one"]
+    path.rename(tmp_path / "old.jsonl")
+    TimelineFile(path).append(draft("new"))
+
+    def denied(*_: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", denied)
+        with pytest.raises(TimelineError, match="permission denied"):
+            follower.poll()
+    batch = follower.poll()
+    assert texts(batch) == ["new"]
+    assert batch.restarted is not None and "replaced" in batch.restarted
     follower.close()
 
 
