@@ -163,8 +163,6 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     _ui("pause", "space", "Pause", "Freeze the tables while reading; data goes on in the background."),
 )
 
-_CONTAINER = Param("container", "choice", "The container; needed when the pod has several.")
-
 MITIGATIONS: tuple[Action, ...] = (
     Action(
         "k8s.restart",

@@ -334,15 +334,3 @@ class Runbook(Part, frozen=True, kw_only=True):
     def severity(self, level: int) -> Severity | None:
         """The definition of a level."""
         return next((item for item in self.severities if item.level == level), None)
-
-    def template(self, name: str) -> Template | None:
-        """The template of that id."""
-        return next((item for item in self.templates if item.id == name), None)
-
-    def reachable(self, level: int) -> tuple[Contact, ...]:
-        """The path of escalation at a level, without those that it does not entitle to call."""
-        return tuple(
-            contact
-            for contact in self.contacts
-            if contact.kind == "escalation" and (not contact.severities or level in contact.severities)
-        )
