@@ -6,15 +6,17 @@ Everything runs on the engine's loop; what waits for the disk runs in a thread o
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from console.config import ClusterSettings, Config, PostgresSettings, cluster_name
-from console.engine.act_record import ActRecord
+from console.engine.act_record import ActRecord, in_thread, to_the_end
 from console.engine.board import Board
 from console.engine.breakglass import by_hand, spare_folder
 from console.engine.crash import save_crash
@@ -39,6 +41,10 @@ KEPT = 20
 MAX_AGE = 900.0
 """Seconds after which a plan is too old to be carried out."""
 BOARD_NAME = "mitigations"
+
+
+def _to_be_verified(outcome: Outcome) -> bool:
+    return outcome.status not in ("refused", "failed")
 
 
 def _registered(name: str) -> Mitigation | None:
@@ -115,22 +121,12 @@ class ActionRunner:
         self._tell(run_id, Progress(plan, "evidence", "Recording the intent.", self._now))
         if problem := self._objection(plan):
             return await self._refuse(run_id, plan, problem)
-        identity = self._recorder.identity
         try:
-            holder = f"{identity.user}@{identity.host} ({plan.title})"
-            lock = await self._lock(plan, holder)
-        except TargetBusyError as error:
-            return await self._refuse(run_id, plan, str(error))
-        except OSError as error:
-            if not break_glass:
-                text = f"The state folder cannot be written ({error.strerror}); nothing was done."
-                return await self._refuse(run_id, plan, text, unrecorded=True)
-            lock = None
-        try:
-            return await self._run_locked(run_id, plan, reason, break_glass=break_glass)
-        finally:
-            if lock is not None:
-                await asyncio.to_thread(lock.release)
+            return await self._run_alone(run_id, plan, reason, break_glass=break_glass)
+        except BaseException:
+            if self._progress[run_id].stage != "finished":
+                self._finish(run_id, Outcome("refused", "Stopped before anything was done."))
+            raise
 
     async def recover(self) -> None:
         """Report the mitigations of consoles that ended before their result: their outcome is unknown.
@@ -145,15 +141,10 @@ class ActionRunner:
         for entry in intents:
             if entry.session == self._recorder.identity.session:
                 continue
-            try:
+            with contextlib.suppress(msgspec.ValidationError, TargetBusyError, OSError):
                 plan = msgspec.convert(tidy_data(entry.data).get("plan"), Plan)
-                lock = await self._lock(plan, "recovery")
-            except (msgspec.ValidationError, TargetBusyError, OSError):
-                continue
-            try:
-                await self._recover_one(entry, plan)
-            finally:
-                await asyncio.to_thread(lock.release)
+                async with self._locked(plan, "recovery"):
+                    await self._recover_one(entry, plan)
 
     async def _recover_one(self, entry: Entry, plan: Plan) -> None:
         detail = clean(
@@ -162,51 +153,66 @@ class ActionRunner:
         )
         outcome = Outcome("unknown", detail)
         try:
-            if not await asyncio.to_thread(self._written.recovered, entry, outcome):
+            if not await to_the_end(in_thread(self._written.recovered, entry, plan, outcome)):
                 return
         except TimelineError:
             detail += " This could not be recorded."
         self._tell(entry.id, Progress(plan, "finished", detail, plan.made_at, outcome))
 
-    async def _run_locked(self, run_id: str, plan: Plan, reason: str, *, break_glass: bool) -> Progress:
+    async def _run_alone(self, run_id: str, plan: Plan, reason: str, *, break_glass: bool) -> Progress:
+        identity = self._recorder.identity
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                holder = f"{identity.user}@{identity.host} ({plan.title})"
+                await held.enter_async_context(self._locked(plan, holder))
+            except TargetBusyError as error:
+                return await self._refuse(run_id, plan, str(error))
+            except OSError as error:
+                if not break_glass:
+                    text = f"The state folder cannot be written ({error.strerror}); nothing was done."
+                    return await self._refuse(run_id, plan, text, unrecorded=True)
+            try:
+                entry, notes = await self._intend(run_id, plan, reason, break_glass=break_glass)
+            except TimelineError as error:
+                text = f"The intent cannot be recorded, so nothing was done: {error}"
+                return await self._refuse(run_id, plan, text, unrecorded=True)
+            spare = spare_folder(run_id) if break_glass else None
+            return await self._carry_out(run_id, plan, entry, notes, spare)
+
+    async def _intend(self, run_id: str, plan: Plan, reason: str, *, break_glass: bool) -> tuple[Entry, str]:
+        """Record the intent, and when cancelled meanwhile also that it came to nothing."""
+        work = functools.partial(self._written.intent, break_glass=break_glass)
+        writing = in_thread(work, plan, reason, run_id)
         try:
-            entry, notes = await asyncio.to_thread(
-                self._written.intent, plan, reason, run_id, break_glass=break_glass
-            )
-        except TimelineError as error:
-            text = f"The intent cannot be recorded, so nothing was done: {error}"
-            return await self._refuse(run_id, plan, text, unrecorded=True)
+            entry, notes = await to_the_end(writing)
+        except asyncio.CancelledError:
+            if writing.exception() is None:
+                self._written.withdrawn(plan, writing.result()[0])
+            raise
         if notes:
             self._tell(run_id, msgspec.structs.replace(self._progress[run_id], unrecorded=True))
+        return entry, notes
+
+    async def _carry_out(
+        self, run_id: str, plan: Plan, intent: Entry, notes: str, spare: Path | None
+    ) -> Progress:
         world = self._world(
-            plan.source,
-            plan.target,
-            plan.action,
-            run_id,
-            lambda at: self._stage(run_id, at + notes),
-            spare_folder(run_id) if break_glass else None,
+            plan.source, plan.target, plan.action, run_id, lambda at: self._stage(run_id, at + notes), spare
         )
         try:
-            outcome = await self._execute(world, run_id, plan, entry)
-            self._tell(run_id, msgspec.structs.replace(self._progress[run_id], outcome=outcome))
-            verdict = await self._verify(world, run_id, plan, outcome, entry)
+            outcome = await self._execute(world, run_id, plan, intent)
+            verdict = await self._verify(world, run_id, plan, outcome, intent)
+        except BaseException:
+            outcome, verdict = self._stopped(world, run_id, plan, intent)
+            raise
         finally:
+            unwritten = by_hand(plan, intent, outcome, verdict, world.saved) if notes else ""
+            done = self._finish(run_id, outcome, verdict, notes, unwritten)
             await world.close()
-        said = f"{outcome.detail} {verdict.detail}" if verdict else outcome.detail
-        unwritten = by_hand(plan, entry, outcome, verdict, world.saved) if notes else ""
-        done = msgspec.structs.replace(
-            self._progress[run_id],
-            stage="finished",
-            text=said + notes,
-            outcome=outcome,
-            verdict=verdict,
-            by_hand=unwritten,
-        )
-        self._tell(run_id, done)
         return done
 
     async def _execute(self, world: World, run_id: str, plan: Plan, intent: Entry) -> Outcome:
-        """Execute and record the result, whatever happens: also when this task is cancelled in the middle."""
+        """Execute, and record all that came of it, also when this task is cancelled meanwhile."""
         self._stage(run_id, "Saving evidence.")
         try:
             outcome = await self._implementation(plan.action).execute(world, plan)
@@ -215,23 +221,34 @@ class ActionRunner:
         except Exception as error:
             crash = await asyncio.to_thread(save_crash, error)
             outcome = Outcome("unknown", f"Outcome unknown: the console failed in between. {crash}")
-        except BaseException:
-            # The loop is going down: no thread and no await can be relied upon any more.
-            self._recorder.record_break_glass(
-                "action.result",
-                f"Outcome unknown: stopped in the middle of {plan.title}",
-                source="system",
-                data={"outcome": {"status": "unknown", "detail": "the console was stopped"}},
-                ref=intent.id,
-            )
-            raise
-        await asyncio.to_thread(self._written.outcome, plan, outcome, intent, world)
+        self._tell(run_id, msgspec.structs.replace(self._progress[run_id], outcome=outcome))
+        await to_the_end(in_thread(self._written.outcome, plan, outcome, intent, world))
         return outcome
+
+    def _stopped(
+        self, world: World, run_id: str, plan: Plan, intent: Entry
+    ) -> tuple[Outcome, Verdict | None]:
+        """Record how far it came: an outcome that is not known, or a verdict that was not reached.
+
+        The loop may be going down: no thread and no await can be relied upon any more.
+        """
+        outcome, verdict = self._progress[run_id].outcome, self._progress[run_id].verdict
+        if outcome is None:
+            detail = (
+                f"Outcome unknown: stopped in the middle of {plan.title}."
+                f" Look at {plan.target} before you do anything else."
+            )
+            outcome = Outcome("unknown", detail)
+            self._written.outcome(plan, outcome, intent, world)
+        elif _to_be_verified(outcome) and verdict is None:
+            verdict = Verdict("inconclusive", "It was stopped before it could be verified.")
+            self._written.verdict(plan, verdict, intent)
+        return outcome, verdict
 
     async def _verify(
         self, world: World, run_id: str, plan: Plan, outcome: Outcome, intent: Entry
     ) -> Verdict | None:
-        if outcome.status in ("refused", "failed"):
+        if not _to_be_verified(outcome):
             return None
         self._tell(
             run_id, msgspec.structs.replace(self._progress[run_id], stage="verifying", text="Verifying.")
@@ -243,19 +260,25 @@ class ActionRunner:
         except Exception as error:
             crash = await asyncio.to_thread(save_crash, error)
             verdict = Verdict("inconclusive", f"It could not be verified. {crash}")
-        await asyncio.to_thread(self._written.verdict, plan, verdict, intent)
+        self._tell(run_id, msgspec.structs.replace(self._progress[run_id], verdict=verdict))
+        await to_the_end(in_thread(self._written.verdict, plan, verdict, intent))
         return verdict
 
     async def _refuse(self, run_id: str, plan: Plan, why: str, *, unrecorded: bool = False) -> Progress:
         outcome = Outcome("refused", why, unrecorded=unrecorded)
         await asyncio.to_thread(self._written.refused, plan, why)
-        refused = Progress(plan, "finished", why, self._now, outcome)
-        self._tell(run_id, refused)
-        return refused
+        return self._finish(run_id, outcome)
 
-    async def _lock(self, plan: Plan, holder: str) -> TargetLock:
+    @contextlib.asynccontextmanager
+    async def _locked(self, plan: Plan, holder: str) -> AsyncIterator[None]:
         """Keep others off the target. Raises TargetBusyError, or OSError when the state takes no lock."""
-        return await asyncio.to_thread(TargetLock, self._state_dir, plan.source, plan.target, holder)
+        taking = in_thread(TargetLock, self._state_dir, plan.source, plan.target, holder)
+        try:
+            await to_the_end(taking)
+            yield
+        finally:
+            if taking.exception() is None:
+                await to_the_end(in_thread(taking.result().release))
 
     def _objection(self, plan: Plan) -> str:
         if plan.refusal:
@@ -309,6 +332,26 @@ class ActionRunner:
         now = self._progress[run_id]
         stage = "executing" if now.stage == "evidence" else now.stage
         self._tell(run_id, msgspec.structs.replace(now, stage=stage, text=text))
+
+    def _finish(
+        self,
+        run_id: str,
+        outcome: Outcome,
+        verdict: Verdict | None = None,
+        notes: str = "",
+        unwritten: str = "",
+    ) -> Progress:
+        said = f"{outcome.detail} {verdict.detail}" if verdict else outcome.detail
+        done = msgspec.structs.replace(
+            self._progress[run_id],
+            stage="finished",
+            text=said + notes,
+            outcome=outcome,
+            verdict=verdict,
+            by_hand=unwritten,
+        )
+        self._tell(run_id, done)
+        return done
 
     def _tell(self, run_id: str, progress: Progress) -> None:
         self._progress[run_id] = progress

@@ -104,13 +104,13 @@ def _act(
         if not _confirmed(plan, break_glass=break_glass):
             return _declined(engine, mitigator, plan)
         reason = reason or _ask("Reason, for the timeline: ")
-    progress = _follow(engine, mitigator.run(plan, reason, break_glass=break_glass), mitigator)
+    progress = _follow(engine, mitigator, plan, reason, break_glass=break_glass)
     if args.json:
         print(json.dumps(redact_value(msgspec.to_builtins(progress)), indent=2))
     else:
         print(outcome_text(progress))
     if progress.by_hand:
-        _say(f"BREAK GLASS: no timeline has this. Write it down by hand:\n{progress.by_hand}", UNRECORDED)
+        _say_by_hand(progress)
     elif progress.outcome is not None and progress.outcome.unrecorded:
         _say(f"to act all the same, unrecorded, add --break-glass {name} --reason TEXT", FAILED)
     return exit_code(progress)
@@ -250,11 +250,15 @@ def _ask(question: str) -> str:
     return sys.stdin.readline().strip()
 
 
-def _follow(engine: Engine, run: Coroutine[Any, Any, Progress], mitigator: Mitigator) -> Progress:
-    """Run the plan and print each new stage to standard error. Ctrl-C stops watching, not the record."""
+def _follow(engine: Engine, mitigator: Mitigator, plan: Plan, reason: str, *, break_glass: bool) -> Progress:
+    """Run the plan and print each new stage to standard error.
+
+    Ctrl-C stops it. Of what was sent the record then says that it was not verified, or, before there was an
+    answer, that its outcome is unknown; the last line says which.
+    """
     changed = threading.Event()
     stop = engine.board.listen(lambda name: changed.set() if name == "mitigations" else None)
-    future: Future[Progress] = engine.submit(run)
+    future: Future[Progress] = engine.submit(mitigator.run(plan, reason, break_glass=break_glass))
     future.add_done_callback(lambda _: changed.set())
     last = ""
     try:
@@ -268,9 +272,26 @@ def _follow(engine: Engine, run: Coroutine[Any, Any, Progress], mitigator: Mitig
         return future.result()
     except KeyboardInterrupt:
         future.cancel()
+        engine.stop()
+        _say_how_far(mitigator, plan)
         raise
     finally:
         stop()
+
+
+def _say_how_far(mitigator: Mitigator, plan: Plan) -> None:
+    """Say what became of a plan that was stopped, once the engine has ended."""
+    for progress in mitigator.progress:
+        if progress.plan is plan and progress.stage == "finished":
+            _say(progress.text, FAILED)
+            if progress.by_hand:
+                _say_by_hand(progress)
+            return
+    _say(f"It is not known what became of it: look at {plan.target} and at the timeline.", FAILED)
+
+
+def _say_by_hand(progress: Progress) -> None:
+    _say(f"BREAK GLASS: no timeline has this. Write it down by hand:\n{progress.by_hand}", UNRECORDED)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

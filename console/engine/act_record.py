@@ -1,13 +1,14 @@
 """What the timeline is told of a mitigation, from the intent to the verdict and the ledger.
 
-All of it waits for the disk, so the loop leaves it to a thread.
+All of it waits for the disk, so the loop leaves it to a thread: see ``to_the_end``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +18,8 @@ from console.mitigations.world import World
 from console.model.plan import Outcome, Plan, Verdict
 from console.timeline.entry import Entry, Kind, Source, TimelineError
 from console.timeline.recorder import Recorder
+
+T = TypeVar("T")
 
 
 class ActRecord:
@@ -57,6 +60,11 @@ class ActRecord:
             "action.cancelled", text, {"action": plan.action, "digest": plan.digest, "reason": reason}
         )
 
+    def withdrawn(self, plan: Plan, intent: Entry) -> None:
+        """Record that nothing was done after the intent."""
+        data = {"action": plan.action, "digest": plan.digest, "reason": "stopped"}
+        self._late("action.cancelled", f"Not done: {plan.title} (stopped before)", data, intent.id)
+
     def refused(self, plan: Plan, why: str) -> None:
         """Record that the plan was not carried out."""
         text = f"Refused: {plan.title}. {why}"
@@ -77,7 +85,7 @@ class ActRecord:
         if outcome.status in ("done", "partial", "unknown"):
             self._keep_ledger(plan, outcome, intent)
 
-    def recovered(self, intent: Entry, outcome: Outcome) -> bool:
+    def recovered(self, intent: Entry, plan: Plan, outcome: Outcome) -> bool:
         """Record the outcome of a mitigation whose console ended in between; False when it has one by now.
 
         To be called while nobody else can act on its target. Raises TimelineError.
@@ -85,6 +93,7 @@ class ActRecord:
         if all(entry.id != intent.id for entry in self._recorder.open_intents()):
             return False
         self._record("action.result", outcome.detail, {"outcome": outcome}, ref=intent.id, source="system")
+        self._keep_ledger(plan, outcome, intent)
         return True
 
     def verdict(self, plan: Plan, verdict: Verdict, intent: Entry) -> None:
@@ -137,3 +146,22 @@ def _second_place(entry: Entry, error: TimelineError) -> str:
     except OSError as problem:
         return f" NOT RECORDED ANYWHERE ({problem.strerror}); write down what you do. ({error})"
     return f" BREAK GLASS: recorded only in {path}. ({error})"
+
+
+def in_thread(work: Callable[..., T], *given: Any) -> asyncio.Future[T]:
+    """Begin what waits for the disk in a thread; nobody who stops waiting for it stops it."""
+    return asyncio.get_running_loop().run_in_executor(None, work, *given)
+
+
+async def to_the_end(running: asyncio.Future[T]) -> T:
+    """Wait for what runs ``in_thread``, also when this task is cancelled meanwhile: only then it stops."""
+    stopped: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as error:
+            stopped = error
+    if stopped is not None:
+        running.exception()  # else asyncio prints on the screen that nobody asked for it
+        raise stopped
+    return running.result()
