@@ -15,7 +15,7 @@ from console.incident.change import Change
 from console.incident.record import IncidentRecord, derive, load, stored, tells, timeline_size
 from console.model.clock import Clock
 from console.model.text import clean
-from console.timeline.entry import CLOSING, Entry, Kind, TimelineError
+from console.timeline.entry import Entry, Kind, OpenIntents, TimelineError
 from console.timeline.folder import incident_ids, timeline_path
 from console.timeline.follow import Batch, Follower
 from console.timeline.journal import Journal
@@ -79,8 +79,7 @@ class WatchedTimeline:
         self.behind = False
         self.changed = ""
         self._journal: Journal | None = None
-        self._intents: dict[str, Entry] = {}
-        self._answered: set[str | None] = set()
+        self._intents = OpenIntents()
         self._telling: list[Entry] = []
         self._told = False
         self._updated = ""
@@ -191,7 +190,7 @@ class WatchedTimeline:
         """Forget what was read: it is another record now."""
         self._journal = None
         self.known = Known()
-        self._intents, self._answered, self._telling = {}, set(), []
+        self._intents, self._telling = OpenIntents(), []
         self._told = True
         self._updated = ""
 
@@ -211,13 +210,11 @@ class WatchedTimeline:
             elif tells(entry):
                 self._telling.append(entry)
                 self._told = True
-            elif entry.kind == "action.intent":
-                self._intents[entry.id] = entry
-            elif entry.kind in CLOSING:
-                self._answered.add(entry.ref)
+            else:
+                self._intents.take(entry)
 
     def _unanswered(self) -> tuple[Entry, ...]:
-        return tuple(entry for key, entry in self._intents.items() if key not in self._answered)
+        return self._intents.entries
 
     def _derive(self) -> None:
         self.open_intents = self._unanswered()

@@ -139,13 +139,34 @@ def decode_sound(line: bytes) -> Entry:
     return entry
 
 
-def open_intents(entries: Iterable[Entry]) -> list[Entry]:
+class OpenIntents:
+    """The intents without a result among entries that come one by one: the outcome of each is unknown.
+
+    A result may come before its intent when one of them waited in the spool. Of an intent that has its
+    result no more than the id is kept.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, Entry] = {}
+        self._answered: set[str] = set()
+
+    def take(self, entry: Entry) -> None:
+        """Learn from an entry of any kind."""
+        if entry.kind == "action.intent" and entry.id not in self._answered:
+            self._open[entry.id] = entry
+        elif entry.kind in CLOSING and entry.ref is not None:
+            self._answered.add(entry.ref)
+            self._open.pop(entry.ref, None)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The intents, in the order in which they came."""
+        return tuple(self._open.values())
+
+
+def open_intents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Return the intents without a result: the console ended in between, the outcome is unknown."""
-    intents: list[Entry] = []
-    answered: set[str | None] = set()
+    found = OpenIntents()
     for entry in entries:
-        if entry.kind == "action.intent":
-            intents.append(entry)
-        elif entry.kind in CLOSING:
-            answered.add(entry.ref)
-    return [entry for entry in intents if entry.id not in answered]
+        found.take(entry)
+    return found.entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,6 +83,20 @@ def test_an_intent_without_a_result_is_open(tmp_path: Path, clock: ManualClock) 
     recorder.record("action.result", "done", ref=first.id)
     watched.refresh()
     assert [entry.id for entry in watched.open_intents] == [second.id]
+
+
+def test_the_plans_of_answered_intents_are_not_kept(tmp_path: Path, clock: ManualClock) -> None:
+    recorder, watched = Recorder(tmp_path, clock), WatchedTimeline(tmp_path, clock)
+    for number in range(100):
+        intent = recorder.record("action.intent", f"{number}", data={"plan": "x" * 10_000})
+        recorder.record("action.result", "done", ref=intent.id)
+    tracemalloc.start()
+    watched.refresh()
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert watched.open_intents == ()
+    assert len(watched.entries) == 200
+    assert kept < 200_000, "held, the plans would be a megabyte"
 
 
 def test_a_record_that_is_replaced_is_reported_and_read_anew(tmp_path: Path, clock: ManualClock) -> None:

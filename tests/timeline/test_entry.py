@@ -76,6 +76,12 @@ def test_times_are_utc_with_milliseconds() -> None:
         format_time(datetime(2026, 3, 1, tzinfo=UTC).replace(tzinfo=None))
 
 
+def test_a_result_answers_its_intent_whichever_comes_first() -> None:
+    intent, result = draft(kind="action.intent", id="1"), draft(kind="action.result", ref="1")
+    for entries in ((intent, result), (result, intent), (intent, result, intent)):
+        assert open_intents(entries) == ()
+
+
 def test_open_intents_are_those_without_result() -> None:
     def entry(entry_id: str, kind: str, ref: str | None = None) -> Entry:
         return msgspec.structs.replace(draft(), id=entry_id, kind=kind, ref=ref)
