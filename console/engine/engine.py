@@ -30,6 +30,11 @@ from console.model.logs import Description, LogLine, LogRequest
 from console.model.source import Health, SourceStatus
 from console.sources.base import Source
 
+_LOOK_EVERY = 0.25
+"""Seconds between looks at the record."""
+_RETRY_AFTER = 10.0
+"""Seconds until what failed in a way nobody foresaw is started again."""
+
 T = TypeVar("T")
 Mode = Literal["live", "watch", "drill"]
 
@@ -55,7 +60,7 @@ class Engine:
         self.mitigator: Mitigator | None = None
         self._record = timeline or WatchedTimeline(state_dir, clock)
         self._rng = rng or random.Random()
-        self._extras: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._extras: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
         self._sources: dict[str, Source] = {}
         # One thread, so that the first source asks its server while the libraries of the others are loaded.
         self._loader = concurrent.futures.ThreadPoolExecutor(1, "warroom-load")
@@ -77,9 +82,12 @@ class Engine:
             self._conduct = _conduct(self.config.runbook)
         return self._conduct
 
-    def attach(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run ``task()`` on the loop beside the sources; called before ``start``."""
-        self._extras.append(task)
+    def attach(self, task: Callable[[], Coroutine[Any, Any, None]], name: str = "background") -> None:
+        """Run ``task()`` on the loop beside the sources; called before ``start``.
+
+        When it fails the board has a status of that name, and it is started again.
+        """
+        self._extras.append((name, task))
 
     def start(self) -> None:
         """Start the thread; returns as soon as its loop accepts work. A second call does nothing."""
@@ -184,8 +192,7 @@ class Engine:
         try:
             asyncio.run(self._serve())
         except Exception as error:
-            now = self.clock.now().timestamp()
-            self.board.report(SourceStatus("engine", Health.FAILED, now, reason=save_crash(error)))
+            self._report("engine", Health.FAILED, save_crash(error))
         finally:
             self._started.set()
 
@@ -196,7 +203,7 @@ class Engine:
         tasks = [asyncio.create_task(self._follow_timeline(), name="timeline")]
         for name, factory in factories(self.config):
             tasks.append(asyncio.create_task(self._run_source(name, factory), name=name))
-        tasks.extend(asyncio.create_task(extra()) for extra in self._extras)
+        tasks.extend(asyncio.create_task(self._run_extra(*extra)) for extra in self._extras)
         await self._stopping.wait()
         for task in tasks:
             task.cancel()
@@ -214,9 +221,21 @@ class Engine:
                     self._sources[name] = await self._load(factory, name)
                 await self._sources[name].run(self.board)
             except Exception as error:
-                now = self.clock.now().timestamp()
-                self.board.report(SourceStatus(name, Health.FAILED, now, reason=save_crash(error)))
-            await asyncio.sleep(10)
+                self._report(name, Health.FAILED, save_crash(error))
+            await asyncio.sleep(_RETRY_AFTER)
+
+    async def _run_extra(self, name: str, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Like a source, but one that ends has done its work; a status appears only after a failure."""
+        while True:
+            try:
+                return await task()
+            except Exception as error:
+                self._report(name, Health.FAILED, save_crash(error))
+            await asyncio.sleep(_RETRY_AFTER)
+            self._report(name, Health.OK)
+
+    def _report(self, name: str, health: Health, reason: str = "") -> None:
+        self.board.report(SourceStatus(name, health, self.clock.now().timestamp(), reason=reason))
 
     async def _load(self, factory: Factory, name: str) -> Source:
         """Make a source, with the import of its libraries, after those that were asked for before."""
@@ -224,10 +243,17 @@ class Engine:
         return await loop.run_in_executor(self._loader, factory, name, self.clock, self._rng)
 
     async def _follow_timeline(self) -> None:
+        """What nobody foresaw is a problem of the record; after a pause all of it is read again."""
         while True:
-            if self._record.refresh():
+            pause = _LOOK_EVERY
+            try:
+                changed = self._record.refresh()
+            except Exception as error:
+                self._record.start_over(save_crash(error))
+                changed, pause = True, _RETRY_AFTER
+            if changed:
                 self.board.touch("timeline")
-            await asyncio.sleep(0 if self._record.behind else 0.25)
+            await asyncio.sleep(0 if self._record.behind else pause)
 
 
 def _conduct(runbook: str) -> Conduct:

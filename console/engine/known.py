@@ -49,9 +49,8 @@ class Known:
 
 
 def _phases(entry: Entry) -> Mapping[str, str]:
-    """What an automatic entry says: key -> phase."""
-    phases = entry.data.get("phases")
-    if isinstance(phases, dict):
-        return phases
-    key, phase = entry.data.get("key"), entry.data.get("phase")
-    return {key: phase} if isinstance(key, str) and isinstance(phase, str) else {}
+    """What an automatic entry says: key -> phase. What another hand wrote in another shape is left out."""
+    phases, key = entry.data.get("phases"), entry.data.get("key")
+    if not isinstance(phases, dict):
+        phases = {key: entry.data.get("phase")} if isinstance(key, str) else {}
+    return {key: phase for key, phase in phases.items() if isinstance(phase, str)}

@@ -158,10 +158,10 @@ def live_engine(
     mode: Mode = "drill" if config.drill else "live"
     engine = Engine(read or config, clock, state_dir, mode, timeline=timeline)
     sessions = ActingSessions(config.postgres if keep_sessions else (), clock)
-    engine.attach(sessions.keep)
+    engine.attach(sessions.keep, "acting sessions")
     runner = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir, sessions=sessions)
     engine.mitigator = runner
-    engine.attach(lambda: _recover_later(runner))
+    engine.attach(lambda: _recover_later(runner), "recovery")
 
     def record(
         kind: Kind,
@@ -174,9 +174,9 @@ def live_engine(
         return timeline.recorder.record(kind, text, source=source, data=data, occurred_at=occurred_at)
 
     observer = Observer(engine.board, record, clock, known=lambda: timeline.known)
-    engine.attach(observer.run)
-    engine.attach(timeline.keep_sinks_known)
-    engine.attach(_load_mitigations)
+    engine.attach(observer.run, "observer")
+    engine.attach(timeline.keep_sinks_known, "sinks")
+    engine.attach(_load_mitigations, "mitigation libraries")
     return engine
 
 

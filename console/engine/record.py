@@ -88,6 +88,7 @@ class WatchedTimeline:
         self._looked = -_LOOK_EVERY
         self._others: dict[str, tuple[int, IncidentRecord | None]] = {}
         self._problem = ""
+        self._anew = False
 
     @property
     def health(self) -> str:
@@ -136,14 +137,21 @@ class WatchedTimeline:
         if batch.restarted is not None:
             at = f"{self.clock.now():%H:%M:%S}Z"
             self.changed = f"The record changed under us at {at}: {batch.restarted}."
+        if batch.restarted is not None or self._anew:
             self._begin()
-        self._problem = ""
         self._take(batch)
+        self._anew = False
         caught_up, self.version = self.behind and not batch.more, self.version + (batch.more > self.behind)
         self.behind = batch.more
         if not batch.more and (batch.entries or batch.restarted or caught_up):
             self.entries = self._journal or ()
             self._derive()
+        self._problem = ""
+
+    def start_over(self, problem: str) -> None:
+        """Show a problem that nobody foresaw, and read all again at the next refresh."""
+        self._problem, self.behind, self._anew = problem, False, True
+        self._follower.close()
 
     def look_again(self) -> None:
         """Look for a new or resolved incident at the next refresh, whatever the time."""

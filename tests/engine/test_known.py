@@ -34,8 +34,16 @@ def test_a_summary_tells_of_many() -> None:
 
 def test_what_a_person_wrote_as_a_change_is_none() -> None:
     found = Known()
-    found.take(draft(kind="change", data={"key": 7}))
+    for key in (7, ["a"], None):
+        found.take(draft(kind="change", data={"key": key, "phase": "created"}))
     assert found.writer == ""
+
+
+def test_what_is_no_text_is_left_out() -> None:
+    found = Known()
+    found.take(draft(kind="signal", data={"phases": {"a": ["x"], "b": "start", "c": None}}))
+    assert [key for key in "abc" if found.has(key, "start")] == ["b"]
+    assert (found.latest("a"), found.latest("b")[0]) == (("", ""), "start")
 
 
 def test_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
