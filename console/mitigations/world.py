@@ -147,7 +147,7 @@ class World:
         if self._postgres is None or self._postgres.closed:
             from console.mitigations.postgres.connection import open_postgres
 
-            self._postgres = await open_postgres(self.settings, self.clock)
+            self._postgres = await open_postgres(self.settings)
         return self._postgres
 
     def save_evidence(

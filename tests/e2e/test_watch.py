@@ -184,7 +184,7 @@ def test_the_kubernetes_transport_refuses_to_write(tmp_path: Path, method: str) 
         async def write() -> None:
             connection = await open_connection(ClusterSettings(kubeconfig=file), clock=SystemClock())
             try:
-                await connection.request(method, "/api/v1/namespaces/shop/pods", {"kind": "Pod"})
+                await connection.request(method, "/api/v1/namespaces/shop/pods", b'{"kind":"Pod"}')
             finally:
                 await connection.close()
 

@@ -8,7 +8,6 @@ import psycopg
 
 from console.config import PostgresSettings
 from console.engine.ports import FullError, PlanError
-from console.model.clock import Clock
 from console.model.postgres import ACTOR
 from console.sources.postgres import errors
 from console.sources.postgres.link import Link
@@ -23,7 +22,7 @@ SESSION = {
 """Settings of the acting session in milliseconds; a statement that needs longer sets its own."""
 
 
-async def open_postgres(settings: PostgresSettings, _clock: Clock) -> PostgresConnection:
+async def open_postgres(settings: PostgresSettings) -> PostgresConnection:
     """An open connection for acting on one server. Raises PlanError with a sentence and what to do.
 
     On a server that is full it takes a reserved slot, which only a privileged role gets: FullError otherwise.

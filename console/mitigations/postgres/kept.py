@@ -29,9 +29,8 @@ ANSWER_SECONDS = 5.0
 class ActingSessions:
     """One connection a server, by server name. Used on the engine's loop only."""
 
-    def __init__(self, servers: Sequence[PostgresSettings], clock: Clock) -> None:
+    def __init__(self, servers: Sequence[PostgresSettings], _clock: Clock) -> None:
         self._servers = tuple(servers)
-        self._clock = clock
         self._kept: dict[str, PostgresConnection] = {}
         self._opening: dict[str, asyncio.Lock] = {server.name: asyncio.Lock() for server in self._servers}
 
@@ -63,7 +62,7 @@ class ActingSessions:
         async with self._opening[settings.name]:
             kept = self._kept.get(settings.name)
             if kept is None or kept.closed:
-                kept = self._kept[settings.name] = await open_postgres(settings, self._clock)
+                kept = self._kept[settings.name] = await open_postgres(settings)
             return kept
 
     async def _look(self, settings: PostgresSettings) -> None:

@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -137,7 +136,7 @@ class Connection:
         self,
         method: str,
         path: str,
-        body: Any = None,
+        body: bytes | None = None,
         content_type: str = "application/json",
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -145,18 +144,17 @@ class Connection:
         timeout: float = READ_SECONDS,
         patience: float = 0.0,
     ) -> Response:
-        """One request with a complete answer; ``body`` is bytes or what JSON can hold.
+        """One request with a complete answer.
 
         A server that is busy and says when to come back is asked again then, as long as that is within
         ``patience`` seconds altogether; only reads are.
         Raises KubeError for every status but 2xx, and ReadOnlyError for anything but a read on a
         connection that was not opened as writable.
         """
-        data = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
-        sent = {**(headers or {}), **({"Content-Type": content_type} if data is not None else {})}
+        sent = {**(headers or {}), **({"Content-Type": content_type} if body is not None else {})}
         if method == "GET":
             sent = {**self._compression.headers, **sent}
-        asked = _Asked(method=method, path=path, params=params, data=data, headers=sent, silence=timeout)
+        asked = _Asked(method=method, path=path, params=params, data=body, headers=sent, silence=timeout)
         while True:
             try:
                 return await self._whole(asked)
@@ -281,6 +279,3 @@ async def open_connection(settings: ClusterSettings, *, writable: bool = False, 
     """
     credentials = await load_credentials(settings, clock)
     return Connection(credentials, clock, writable=writable, qps=settings.qps, burst=settings.burst)
-
-
-__all__ = ["Connection", "KubeError", "ReadOnlyError", "Response", "StalledError", "open_connection"]

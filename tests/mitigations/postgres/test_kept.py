@@ -44,7 +44,7 @@ def test_on_a_full_server_the_kept_connection_still_acts(postgres_18: PostgresSe
                 for _ in range(usable):
                     clients.enter_context(client(postgres_18, user="helper"))
                 with pytest.raises(PlanError, match="slots"):
-                    await open_postgres(settings, CLOCK)
+                    await open_postgres(settings)
                 assert await sessions.take(settings) is connection
                 answer = await connection.execute("SELECT 1")
                 assert await answer.fetchone() == (1,)

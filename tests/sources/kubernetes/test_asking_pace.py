@@ -83,7 +83,7 @@ def test_reads_of_a_context_share_a_bucket_and_writes_do_not_wait(
             await acting.get("/version")
             waiting = asyncio.create_task(reading.get("/version"))
             await elsewhere.get("/version")
-            await acting.request("PATCH", "/api/v1/namespaces/x", {})
+            await acting.request("PATCH", "/api/v1/namespaces/x", b"{}")
             assert not waiting.done()
             assert [method for method, _ in api.requests] == ["GET", "GET", "GET", "PATCH"]
             waiting.cancel()

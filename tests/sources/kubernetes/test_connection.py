@@ -37,7 +37,7 @@ def test_read_only_refuses_everything_but_reads_before_it_is_sent(tmp_path: Path
         async with fake_api() as api, connected(tmp_path, api) as connection:
             for method in ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "get", "CONNECT"):
                 with pytest.raises(ReadOnlyError, match="may only read"):
-                    await connection.request(method, "/api/v1/namespaces/shop/pods/one", {})
+                    await connection.request(method, "/api/v1/namespaces/shop/pods/one", b"{}")
             for sub in ("exec", "attach", "portforward", "proxy", "proxy/admin"):
                 with pytest.raises(ReadOnlyError):
                     await connection.get(f"/api/v1/namespaces/shop/pods/one/{sub}")
@@ -86,7 +86,7 @@ def test_a_writable_connection_sends_body_type_and_headers(tmp_path: Path) -> No
             answer = await connection.request(
                 "PATCH",
                 "/apis/apps/v1/namespaces/shop/deployments/web",
-                {"spec": {"replicas": 2}},
+                b'{"spec":{"replicas":2}}',
                 "application/merge-patch+json",
                 {"dryRun": "All"},
                 {"Audit-ID": "abc"},
@@ -106,10 +106,10 @@ def test_a_writable_connection_sends_body_type_and_headers(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH", "POST"])
-@pytest.mark.parametrize("body", [{}, None])
+@pytest.mark.parametrize("body", [b"{}", None])
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_write_is_sent_once_however_the_connection_ends(
-    tmp_path: Path, method: str, body: object, fresh: bool
+    tmp_path: Path, method: str, body: bytes | None, fresh: bool
 ) -> None:
     async def cut(request: web.Request) -> web.Response | None:
         if request.method == "GET":
