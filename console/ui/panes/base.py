@@ -24,6 +24,9 @@ from console.ui.widgets.table import Column, Table
 UNSTEADY = 1.5
 """Seconds that a person needs to see that the first row is another one."""
 
+_BRIEF = 60
+"""Cells a source below which its state is told in few words."""
+
 _SICK = (Health.FAILED, Health.DENIED, Health.LIMITED)
 """The states whose reason stands in the title."""
 
@@ -239,13 +242,15 @@ class Pane(Stack):
     def trouble(self, room: int = 10_000) -> Spans:
         """What is wrong with the sources, with ages, worst first.
 
-        In a smaller ``room`` of cells the reasons are cut, all alike, so that every source keeps its state.
+        In a smaller ``room`` of cells the states are brief and the reasons cut, all alike, so that every
+        source keeps its state and the age of its data.
         """
+        brief = room < _BRIEF * len(self.statuses())
         several = len(self.statuses()) > 1
         found: list[tuple[str, str, str]] = []
         for status in self.statuses():
             name = f"{status.name.partition(':')[2] or status.name} " if several else ""
-            text, role = self._trouble(status)
+            text, role = self._trouble(status, brief=brief)
             if text:
                 reason = f": {status.reason}" if status.reason and status.health in _SICK else ""
                 found.append((f" {name}{text}", reason, role))
@@ -257,13 +262,13 @@ class Pane(Stack):
             for text, reason, role in found
         )
 
-    def _trouble(self, status: SourceStatus) -> Span:
-        old = f" data {age(self.now - status.last_ok)} old" if status.last_ok is not None else ""
+    def _trouble(self, status: SourceStatus, *, brief: bool) -> Span:
+        old = f", data {age(self.now - status.last_ok)} old" if status.last_ok is not None else ""
         glyphs = self.view.glyphs
         match status.health:
             case Health.FAILED:
-                since = clock_text(status.since)
-                return (f"{glyphs.bad} FAILED since {since}{old and ',' + old}", "bad")
+                since = "" if brief and old else f" since {clock_text(status.since)}"
+                return (f"{glyphs.bad} FAILED{since}{old}", "bad")
             case Health.DENIED:
                 return (f"{glyphs.bad} DENIED", "bad")
             case Health.LIMITED:

@@ -67,15 +67,15 @@ class PodsPane(Pane):
         clusters, namespaces = self._several
         return (
             Column("", 1, self._state_cell),
-            Column("NAME", 20, self._name_cell, grow=2),
+            Column("NAME", 18, self._name_cell, grow=2),
             *((Column("CLUSTER", 10, self._cluster_cell),) if clusters else ()),
-            *((Column("NAMESPACE", 12, self._namespace_cell, rank=7),) if namespaces else ()),
-            Column("READY", 7, self._ready_cell, right=True),
+            *((Column("NAMESPACE", 12, self._namespace_cell, rank=2),) if namespaces else ()),
+            Column("READY", 6, self._ready_cell, right=True),
             Column("RST", 4, self._restarts_cell, rank=1, right=True),
-            Column("AGE", 9, self._age_cell, rank=3, right=True),
-            Column("CPU", 5, self._cpu_cell, rank=4, right=True),
-            Column("MEM", 5, self._memory_cell, rank=2, right=True),
-            Column("STATUS", 15, self._why_cell, grow=3),
+            Column("AGE", 8, self._age_cell, rank=3, right=True),
+            Column("CPU", 5, self._cpu_cell, rank=5, right=True),
+            Column("MEM", 5, self._memory_cell, rank=4, right=True),
+            Column("STATUS", 17, self._why_cell, grow=3),
         )
 
     def lookup(self, key: str) -> Workload | Pod | None:
@@ -225,12 +225,15 @@ class PodsPane(Pane):
         row = self.table.record
         if row is None:
             return () if self.table.cursor is None else (("The selected object is gone.", "warn"),)
+        where = row.namespace if self._several[1] and isinstance(row, Workload | Pod) else ""
         if isinstance(row, Pod):
-            parts = [f"pod/{row.name}", row.reason, row.why, row.node and f"on {row.node}", row.ip]
+            reason = "" if row.reason in row.why else row.reason
+            parts = [f"pod/{row.name}", where, reason, row.why, row.node and f"on {row.node}", row.ip]
         elif isinstance(row, Workload):
             images = ", ".join(container.image for container in row.containers)
             parts = [
                 f"{row.kind.lower()}/{row.name}",
+                where,
                 row.why or row.message,
                 images,
                 row.managed_by,
