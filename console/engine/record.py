@@ -15,6 +15,7 @@ from console.incident.change import Change
 from console.incident.record import IncidentRecord, derive, load, stored, tells, timeline_size
 from console.model.clock import Clock
 from console.model.text import clean
+from console.timeline.damage import DamageFinder
 from console.timeline.entry import Entry, Kind, OpenIntents, TimelineError
 from console.timeline.folder import incident_ids, timeline_path
 from console.timeline.follow import Batch, Follower
@@ -85,6 +86,7 @@ class WatchedTimeline:
         self._updated = ""
         self._incident_id: str | None = None
         self._follower = Follower(timeline_path(state_dir, None))
+        self._damage = DamageFinder(self._follower.path)
         self._looked = -_LOOK_EVERY
         self._others: dict[str, tuple[int, IncidentRecord | None]] = {}
         self._problem = ""
@@ -134,11 +136,9 @@ class WatchedTimeline:
 
     def _read_slice(self) -> None:
         batch = self._follower.poll()
-        if batch.restarted is not None:
-            at = f"{self.clock.now():%H:%M:%S}Z"
-            self.changed = f"The record changed under us at {at}: {batch.restarted}."
         if batch.restarted is not None or self._anew:
             self._begin()
+        self._say_what_changed(batch)
         self._take(batch)
         self._anew = False
         caught_up, self.version = self.behind and not batch.more, self.version + (batch.more > self.behind)
@@ -147,6 +147,17 @@ class WatchedTimeline:
             self.entries = self._journal or ()
             self._derive()
         self._problem = ""
+
+    def _say_what_changed(self, batch: Batch) -> None:
+        said = []
+        if batch.restarted is not None:
+            at = f"{self.clock.now():%H:%M:%S}Z"
+            said.append(f"The record changed under us at {at}: {batch.restarted}.")
+        damage = self._damage.look(batch, self.clock.monotonic())
+        if damage:
+            said.append(f"The record is damaged: {damage}.")
+        if said:
+            self.changed = " ".join(said)
 
     def start_over(self, problem: str) -> None:
         """Show a problem that nobody foresaw, and read all again at the next refresh."""
@@ -198,6 +209,7 @@ class WatchedTimeline:
         """Forget what was read: it is another record now."""
         self._journal = None
         self.known = Known()
+        self._damage = DamageFinder(self._follower.path)
         self._intents, self._telling = OpenIntents(), []
         self._told = True
         self._updated = ""

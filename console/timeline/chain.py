@@ -42,7 +42,7 @@ def verify(path: Path) -> Report:
             if not complete:
                 bad.append(BadLine(number, "it does not end in a newline", torn=True))
             elif entry.prev != head or entry.seq != seq + 1:
-                bad.append(BadLine(number, _misplaced(seq, entry.seq)))
+                bad.append(BadLine(number, misplaced(seq, entry.seq)))
             count, seq, head = count + 1, entry.seq, entry.hash
     except OSError as error:
         raise failure(path, "read", error) from error
@@ -55,7 +55,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
             yield number, line.removesuffix(b"\n"), line.endswith(b"\n")
 
 
-def _misplaced(before: int, seq: int) -> str:
+def misplaced(before: int, seq: int) -> str:
+    """What is wrong with entry `seq` after entry `before` when it does not follow it."""
     if seq == before + 1:
         return f"entry {seq} does not follow the entry before it: the chain is broken here"
     if seq <= before:

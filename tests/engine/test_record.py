@@ -135,6 +135,114 @@ def test_that_the_record_changed_is_said_until_somebody_has_read_it(
     assert (live.health, live.reason, live.changed) == ("ok", "", "")
 
 
+def standby_of(tmp_path: Path, clock: ManualClock, *texts: str) -> Path:
+    recorder = Recorder(tmp_path, clock)
+    for text in texts:
+        recorder.record("note", text)
+    return tmp_path / "standby.jsonl"
+
+
+def test_a_damaged_line_is_said_until_somebody_has_read_it(tmp_path: Path, clock: ManualClock) -> None:
+    path = standby_of(tmp_path, clock, "one", "two", "three")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"rub\x1b[31mbish\n" + lines[2])
+    watched = WatchedTimeline(tmp_path, clock)
+    assert watched.refresh()
+    assert [entry.text for entry in watched.entries] == ["one", "three"]
+    assert watched.health == "degraded"
+    assert watched.changed == watched.reason
+    assert watched.changed.startswith(
+        f"The record is damaged: line 2 of {path} is skipped: it is not an entry"
+    )
+    assert watched.changed.endswith("; entry 3 stands where entry 2 belongs: entry 2 missing.")
+    clock.advance(60)
+    watched.refresh()
+    watched.acknowledge(watched.changed)
+    watched.refresh()
+    assert (watched.health, watched.changed) == ("ok", "")
+    with path.open("ab") as file:
+        file.write(b"rubbish\n" * 5)
+    watched.refresh()
+    assert f"line 4 of {path} is skipped" in watched.changed
+    assert watched.changed.endswith("; 3 more places like it.")
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ((0, 3), "entry 4 stands where entry 2 belongs: entries 2 to 3 missing"),
+        ((1, 2, 3), "entry 2 stands where entry 1 belongs: entry 1 missing"),
+        ((0, 2, 1, 3), "entry 3 stands where entry 2 belongs: entry 2 missing"),
+    ],
+)
+def test_missing_and_moved_entries_are_said(
+    kept: tuple[int, ...], said: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    path = standby_of(tmp_path, clock, "one", "two", "three", "four")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[number] for number in kept))
+    watched = WatchedTimeline(tmp_path, clock)
+    watched.refresh()
+    assert watched.health == "degraded"
+    assert said in watched.changed
+
+
+def test_an_entry_of_another_chain_is_said(tmp_path: Path, clock: ManualClock) -> None:
+    path = standby_of(tmp_path, clock, "one", "two")
+    lines = path.read_bytes().splitlines(keepends=True)
+    other = standby_of(tmp_path / "other", clock, "uno", "due")
+    path.write_bytes(lines[0] + other.read_bytes().splitlines(keepends=True)[1])
+    watched = WatchedTimeline(tmp_path, clock)
+    watched.refresh()
+    assert "entry 2 does not follow the entry before it" in watched.changed
+
+
+def test_a_line_that_is_just_being_written_is_no_damage(tmp_path: Path, clock: ManualClock) -> None:
+    path = standby_of(tmp_path, clock, "one", "two")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    watched = WatchedTimeline(tmp_path, clock)
+    for _ in range(5):
+        watched.refresh()
+        assert watched.health == "ok"
+        clock.advance(1)
+    path.write_bytes(whole)
+    watched.refresh()
+    assert (watched.health, len(watched.entries)) == ("ok", 2)
+
+
+def test_a_line_that_nobody_ends_is_said_once_and_when_it_is_closed(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    path = standby_of(tmp_path, clock, "one", "two")
+    path.write_bytes(path.read_bytes()[:-20])
+    watched = WatchedTimeline(tmp_path, clock)
+    watched.refresh()
+    clock.advance(30)
+    assert watched.refresh()
+    assert watched.changed == f"The record is damaged: the last line of {path} was left unfinished."
+    watched.acknowledge(watched.changed)
+    clock.advance(30)
+    watched.refresh()
+    assert watched.health == "ok"
+    standby_of(tmp_path, clock, "three")
+    watched.refresh()
+    assert f"line 2 of {path} is skipped" in watched.changed
+    assert [entry.text for entry in watched.entries] == ["one", "three"]
+
+
+def test_a_record_that_is_gone_is_said_once(tmp_path: Path, clock: ManualClock) -> None:
+    path = standby_of(tmp_path, clock, "one")
+    watched = WatchedTimeline(tmp_path, clock)
+    watched.refresh()
+    path.unlink()
+    assert watched.refresh()
+    assert watched.changed == f"The record is damaged: {path} is gone."
+    watched.acknowledge(watched.changed)
+    watched.refresh()
+    assert (watched.health, len(watched.entries)) == ("ok", 1)
+
+
 def test_a_record_that_was_out_of_reach_is_not_shown_twice(tmp_path: Path, clock: ManualClock) -> None:
     state, away = tmp_path / "state", tmp_path / "away"
     recorder, watched = Recorder(state, clock), WatchedTimeline(state, clock)
