@@ -59,13 +59,13 @@ class Move(msgspec.Struct, frozen=True):
 
 
 def moves(state_dir: Path | None, requests: Iterable[Record], since: float) -> tuple[Move, ...]:
-    """What was done after ``since``: intents of the timelines, and writes by other clients."""
+    """What was done after ``since``: intents of the timelines, each once, and writes by other clients."""
     entries = _entries(state_dir)
     failed = {entry.ref for entry in entries if _changed_nothing(entry)}
     found = [
         Move(_time(entry), str(entry.data.get("action", "")), clean(entry.text, 120), entry.id in failed)
         for entry in entries
-        if entry.kind == "action.intent" and _time(entry) >= since
+        if entry.kind == "action.intent" and "standby" not in entry.data and _time(entry) >= since
     ]
     found += [
         Move(one.at, "", f"{one.verb} {one.resource}/{one.info.name if one.info else ''} with {_client(one)}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,7 +39,7 @@ _RECOVER_AFTER = 1.0
 _LED_TO_IT = timedelta(hours=1)
 """How far back the standby record is part of an incident's story."""
 _TAKEN_ALONG: frozenset[Kind] = frozenset(("change", "note", "action.result", "action.verdict"))
-"""Kinds that are: what was changed, said and done. A signal that goes on is recorded anew all the same."""
+"""Kinds that are, and intents with their results. A signal that goes on is recorded anew all the same."""
 _LOOKED_THROUGH = 5000
 """Entries at the end of the standby record among which those of that time are looked for."""
 
@@ -128,17 +128,30 @@ class RecordedTimeline(WatchedTimeline):
         """
         earlier = list_incidents(self.state_dir, self.recorder.spool)
         since = max([format_time(self.clock.now() - _LED_TO_IT), *(one.declared_at for one in earlier)])
-        recent = (entry for entry in self.entries[-_LOOKED_THROUGH:] if entry.ts >= since)
-        before = [entry for entry in recent if entry.kind in _TAKEN_ALONG]
+        before = _led_to_it(self.entries[-_LOOKED_THROUGH:], since)
         declare(self.recorder, label, title, lead=self.recorder.identity.user, drill=self._drill)
+        copies: dict[str, str] = {}
         for entry in before:
-            self.recorder.record(
+            copy = self.recorder.record(
                 entry.kind,
                 entry.text,
                 source=entry.source,
                 data={**entry.data, "standby": entry.id, "by": entry.user},
+                ref=copies.get(entry.ref or ""),
                 occurred_at=parse_time(entry.occurred_at),
             )
+            copies[entry.id] = copy.id
+
+
+def _led_to_it(entries: Sequence[Entry], since: str) -> list[Entry]:
+    """What is taken along of these entries, in the order in which it was recorded.
+
+    An intent goes with its result: without one its outcome would be unknown here for good.
+    """
+    taken = [entry for entry in entries if entry.ts >= since and entry.kind in _TAKEN_ALONG]
+    answered = {entry.ref for entry in taken if entry.kind == "action.result"}
+    taken += [entry for entry in entries if entry.kind == "action.intent" and entry.id in answered]
+    return sorted(taken, key=lambda entry: entry.id)
 
 
 def live_engine(

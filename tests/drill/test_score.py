@@ -137,6 +137,9 @@ def test_declaration_and_intents_are_read_from_the_timelines(tmp_path: Path) -> 
     assert declared_at(tmp_path, BROKE) == BROKE + 30
     assert declared_at(tmp_path, (START + timedelta(minutes=5)).timestamp()) is None
     assert moves(tmp_path, [], BROKE) == (Move(BROKE + 60, "k8s.restart", "Restart checkout in drill"),)
+    copied = {"action": "k8s.restart", "standby": "01"}
+    recorder.record("action.intent", "Restart checkout in drill", data=copied)
+    assert len(moves(tmp_path, [], BROKE)) == 1, "taken along into the incident, it is one move all the same"
     assert moves(tmp_path / "elsewhere", [], BROKE) == ()
 
 

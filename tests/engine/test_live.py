@@ -67,11 +67,13 @@ def test_who_acts_first_and_declares_then_finds_the_mitigation_in_the_post_morte
 ) -> None:
     clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
     record = RecordedTimeline(tmp_path / "state", clock)
-    intent = record.recorder.record("action.intent", "Roll back checkout", data={"action": "k8s.rollback"})
+    target = {"kind": "Deployment", "name": "checkout"}
+    intent = record.recorder.record("action.intent", "Roll back checkout", data={"target": target})
+    record.recorder.record("action.intent", "Restart checkout")
     outcome = {"outcome": {"status": "done"}}
     record.recorder.record("action.result", "Roll back checkout: accepted", data=outcome, ref=intent.id)
-    verdict = {"verdict": {"status": "helped"}}
-    record.recorder.record("action.verdict", "Roll back checkout: helped", data=verdict, ref=intent.id)
+    helped = {"verdict": {"status": "helped"}}
+    record.recorder.record("action.verdict", "Roll back checkout: helped", data=helped, ref=intent.id)
     clock.advance(60)
     record.refresh()
     asyncio.run(record.declare(2, "checkout fails"))
@@ -79,10 +81,14 @@ def test_who_acts_first_and_declares_then_finds_the_mitigation_in_the_post_morte
     record.refresh()
     assert [entry.kind for entry in record.entries] == [
         "incident.declared",
+        "action.intent",
         "action.result",
         "action.verdict",
     ]
-    assert record.open_intents == () and record.recorder.open_intents() == []
+    _, copied, result, verdict = record.entries
+    assert copied.data["target"] == target and copied.data["standby"] == intent.id
+    assert copied.id == result.ref == verdict.ref != intent.id
+    assert [entry.text for entry in record.recorder.open_intents()] == ["Restart checkout"]
     assert record.incident is not None
     incident = record.incident.id
     assert verify(timeline_path(tmp_path / "state", incident)).ok
