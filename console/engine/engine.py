@@ -29,6 +29,7 @@ from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogLine, LogRequest
 from console.model.source import Health, SourceStatus
 from console.sources.base import Source
+from console.timeline.folder import default_spool
 
 _LOOK_EVERY = 0.25
 """Seconds between looks at the record."""
@@ -58,7 +59,7 @@ class Engine:
         self.mode: Mode = mode
         self.board = Board()
         self.mitigator: Mitigator | None = None
-        self._record = timeline or WatchedTimeline(state_dir, clock)
+        self._record = timeline or WatchedTimeline(state_dir, clock, default_spool(state_dir))
         self._rng = rng or random.Random()
         self._extras: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
         self._sources: dict[str, Source] = {}
@@ -132,11 +133,11 @@ class Engine:
         finally:
             stop_listening()
 
-    def note(self, text: str) -> concurrent.futures.Future[None]:
-        """Write a note; the future fails with a sentence where that is not possible."""
+    def note(self, text: str) -> concurrent.futures.Future[str]:
+        """Write a note; the future says where it is, or fails with a sentence."""
         return self.submit(self._record.note(text))
 
-    def declare(self, severity: int, title: str) -> concurrent.futures.Future[None]:
+    def declare(self, severity: int, title: str) -> concurrent.futures.Future[str]:
         """Declare an incident; from now on the timeline is the incident's."""
         return self.submit(self._record.declare(severity, title))
 

@@ -6,6 +6,7 @@ Only this module joins them to an engine, so that the watch path has none of the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -25,8 +26,9 @@ from console.incident.record import declare, list_incidents
 from console.mitigations.postgres.kept import ActingSessions
 from console.model.clock import Clock
 from console.timeline.entry import Entry, Kind, Source, TimelineError, format_time, parse_time
-from console.timeline.folder import default_spool
+from console.timeline.folder import default_spool, spool_path
 from console.timeline.recorder import Recorder
+from console.timeline.spool import SpoolError, waiting_in
 
 T = TypeVar("T")
 
@@ -82,21 +84,25 @@ class RecordedTimeline(WatchedTimeline):
             self.recorder.attach(self._incident_id)
         return changed
 
-    async def note(self, text: str) -> None:
-        """Write a note. What no sink takes is held until one does; raises TimelineError to say so."""
+    async def note(self, text: str) -> str:
+        """Write a note; gives a sentence that says where it is.
+
+        What no sink takes is held until one does; raises TimelineError to say so.
+        """
         if not text.strip():
             raise PlanError("an empty note is not recorded; write a word.")
         try:
-            await asyncio.to_thread(self.recorder.record, "note", text)
+            entry = await asyncio.to_thread(self.recorder.record, "note", text)
         except TimelineError as error:
             await asyncio.to_thread(self.recorder.record_break_glass, "note", text)
             raise TimelineError(f"The note is held in memory until it can be written. {error}") from None
+        return await asyncio.to_thread(self._where, "The note", entry.incident)
 
-    async def declare(self, severity: int, title: str) -> None:
-        """Declare an incident. Raises TimelineError, also while one is open."""
+    async def declare(self, severity: int, title: str) -> str:
+        """Declare an incident; gives a sentence. Raises TimelineError, also while one is open."""
         if severity not in SEVERITIES:
             raise PlanError(f"there is no severity {severity}; it is 1 (worst) to 4.")
-        await self._write(lambda: self._open(f"SEV{severity}", title))
+        return await self._write(lambda: self._open(f"SEV{severity}", title))
 
     async def change(self, change: Change) -> str:
         """Change the open incident, end it or take one up again; gives a sentence. Raises TimelineError."""
@@ -121,7 +127,15 @@ class RecordedTimeline(WatchedTimeline):
             return [{"id": "", "text": f"the ledger could not be read: {error}"}]
         return [{"id": measure.id, "text": measure.text} for measure in found]
 
-    def _open(self, label: str, title: str) -> None:
+    def _where(self, what: str, incident: str | None) -> str:
+        """Where that is which was just written: the spool is empty whenever the timeline takes entries."""
+        spool = self.recorder.spool
+        with contextlib.suppress(SpoolError):
+            if spool is not None and waiting_in(path := spool_path(spool, incident)):
+                return f"{what} waits in the second place until the timeline can be written: {path}"
+        return f"{what} is in the timeline."
+
+    def _open(self, label: str, title: str) -> str:
         """Declare, and take along what led to it: the changes, notes and mitigations of the last hour.
 
         What an earlier incident took along belongs to that one.
@@ -141,6 +155,7 @@ class RecordedTimeline(WatchedTimeline):
                 occurred_at=parse_time(entry.occurred_at),
             )
             copies[entry.id] = copy.id
+        return self._where(label, self.recorder.incident)
 
 
 def _led_to_it(entries: Sequence[Entry], since: str) -> list[Entry]:

@@ -109,11 +109,11 @@ class WatchedTimeline:
         if self.changed == changed:
             self.changed = ""
 
-    async def note(self, text: str) -> None:
+    async def note(self, text: str) -> str:
         """Refused: this record is only read."""
         raise PlanError(f"watch mode cannot write into the timeline (not written: {text[:40]}).")
 
-    async def declare(self, severity: int, title: str) -> None:
+    async def declare(self, severity: int, title: str) -> str:
         """Refused: this record is only read."""
         raise PlanError(f"watch mode cannot declare an incident (SEV{severity} {title[:40]}).")
 

@@ -118,11 +118,11 @@ class Engine(Protocol):
         """Run a coroutine on the engine's loop."""
         ...
 
-    def note(self, text: str) -> Future[Any]:
-        """Write a note into the timeline; refused in watch mode."""
+    def note(self, text: str) -> Future[str]:
+        """Write a note into the timeline; the sentence says where it is. Refused in watch mode."""
         ...
 
-    def declare(self, severity: int, title: str) -> Future[Any]:
+    def declare(self, severity: int, title: str) -> Future[str]:
         """Declare an incident; refused in watch mode."""
         ...
 

@@ -71,7 +71,7 @@ async def _change(screen: MainScreen, ask: Ask) -> None:
 async def _note(screen: MainScreen) -> None:
     values = await screen.app.push_screen_wait(note_form(screen.engine))
     if values:
-        await _await_write(screen, screen.engine.note(values["text"]), "The note is in the timeline.")
+        await _await_write(screen, screen.engine.note(values["text"]))
 
 
 @_opens("ui.declare")
@@ -88,8 +88,7 @@ async def _incident(screen: MainScreen) -> None:
 async def _declare(screen: MainScreen) -> None:
     values = await screen.app.push_screen_wait(declare_form(screen.engine))
     if values:
-        future = screen.engine.declare(int(values["severity"]), values["title"])
-        await _await_write(screen, future, f"SEV{values['severity']} is in the timeline.")
+        await _await_write(screen, screen.engine.declare(int(values["severity"]), values["title"]))
 
 
 @_changes("ui.severity")
@@ -151,12 +150,12 @@ async def _reopen(screen: MainScreen) -> None:
         await _await_write(screen, screen.engine.change(Reopen(over.id, values["reason"])))
 
 
-async def _await_write(screen: MainScreen, future: Future[Any], done: str = "") -> None:
-    """Say what became of it; without ``done`` in its own words."""
+async def _await_write(screen: MainScreen, future: Future[str]) -> None:
+    """Say what became of it, in its own words."""
     try:
         said = await asyncio.wrap_future(future)
     except Exception as error:
         screen.say(str(error) or type(error).__name__, "bad")
     else:
-        screen.say(done or said or "Nothing changed.", "ok")
+        screen.say(said or "Nothing changed.", "ok")
     screen.frame(tick=True)

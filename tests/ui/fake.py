@@ -112,20 +112,22 @@ class FakeEngine:
         asyncio.get_running_loop().create_task(coro).add_done_callback(done)
         return future
 
-    def note(self, text: str) -> Future[Any]:
+    def note(self, text: str) -> Future[str]:
         self.calls.append(("note", text))
-        future: Future[Any] = Future()
+        future: Future[str] = Future()
         if self.mode == "watch":
             future.set_exception(PermissionError("Watch mode writes nothing."))
         else:
-            future.set_result(self.timeline.add("note", text))
+            self.timeline.add("note", text)
+            future.set_result("The note is in the timeline.")
         return future
 
-    def declare(self, severity: int, title: str) -> Future[Any]:
+    def declare(self, severity: int, title: str) -> Future[str]:
         self.calls.append(("declare", severity, title))
         self.timeline.incident = incident(severity, title, NOW)
-        future: Future[Any] = Future()
-        future.set_result(self.timeline.add("incident.declared", title))
+        self.timeline.add("incident.declared", title)
+        future: Future[str] = Future()
+        future.set_result(f"SEV{severity} is in the timeline.")
         return future
 
     def change(self, change: Change) -> Future[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -36,10 +35,10 @@ class RecordingEngine(FakeEngine):
         self.record = RecordedTimeline(state_dir, self.clock)
         self.timeline = self.record
 
-    def note(self, text: str) -> Future[Any]:
+    def note(self, text: str) -> Future[str]:
         return self.submit(self.record.note(text))
 
-    def declare(self, severity: int, title: str) -> Future[Any]:
+    def declare(self, severity: int, title: str) -> Future[str]:
         return self.submit(self.record.declare(severity, title))
 
     def change(self, change: Change) -> Future[str]:
@@ -86,6 +85,33 @@ async def declare(ui: Ui, engine: RecordingEngine) -> None:
             break
         await ui.pilot.pause(0.01)
     await written(ui, engine, "incident.declared")
+
+
+def test_what_only_the_second_place_took_is_not_said_to_be_in_the_timeline(engine: RecordingEngine) -> None:
+    standby = timeline_path(engine.state_dir, None)
+    standby.mkdir(parents=True)
+
+    async def script(ui: Ui) -> None:
+        await ui.press("a")
+        await type_in(ui, "errors", "enter")
+        for _ in range(500):
+            if engine.record.health == "degraded" and ui.at_home:
+                break
+            await ui.pilot.pause(0.01)
+        await ui.settle()
+        assert "The note is in the timeline." not in ui.text()
+        assert "The note waits in the second place until the timeline can be written: /" in ui.text()
+        standby.rmdir()
+        await ui.press("a")
+        await type_in(ui, "again", "enter")
+        for _ in range(500):
+            if engine.record.health == "ok" and ui.at_home:
+                break
+            await ui.pilot.pause(0.01)
+        await ui.settle()
+        assert "The note is in the timeline." in ui.text()
+
+    drive(engine, script, (200, 50))
 
 
 async def choose(ui: Ui, word: str) -> None:
