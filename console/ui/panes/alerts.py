@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -17,6 +18,13 @@ from console.ui.widgets.page import labelled
 from console.ui.widgets.table import Column
 
 _LOUD = ("critical", "page", "error", "high")
+_OBJECTS = (
+    *("service", "workload", "deployment", "statefulset", "daemonset", "job_name", "queue", "target"),
+    *("container", "job", "pod", "node", "instance", "namespace", "cluster"),
+)
+"""The labels that say what an alert is about, the most telling ones first."""
+_POD = (11, 6)
+"""Cells of a long pod's name that stay: its beginning and the end that no other pod has."""
 _EXPIRY = 14 * 86400
 """Seconds before a certificate ends from which it is worth a word."""
 _SOON = 900
@@ -40,6 +48,7 @@ class AlertsPane(Pane):
 
     def __init__(self, engine: Any) -> None:
         self._rows: dict[str, Alert | HttpCheck] = {}
+        self._objects: dict[str, str] = {}
         self._silences: dict[str, tuple[Silence, ...]] = {}
         self._unread = ""
         super().__init__(engine)
@@ -48,7 +57,7 @@ class AlertsPane(Pane):
         """The columns."""
         return (
             Column("", 1, self._glyph_cell),
-            Column("ALERT OR CHECK", 18, self._name_cell, grow=1),
+            Column("ALERT OR CHECK", 26, self._name_cell, grow=1),
             Column("STATE", 9, self._state_cell),
             Column("SEVERITY", 8, self._severity_cell, rank=2),
             Column("SINCE", 6, self._since_cell, rank=1, right=True),
@@ -62,9 +71,10 @@ class AlertsPane(Pane):
     def read(self) -> None:
         """Firing alerts and failing checks first, then what is silenced, then what is well."""
         rows: list[tuple[tuple[Any, ...], str, Alert | HttpCheck]] = []
-        self._silences, self._unread = {}, ""
+        self._silences, self._unread, self._objects = {}, "", {}
         for shot in self.engine.board.of_type(AlertsSnapshot).values():
             self._unread = self._unread or shot.silences_failed
+            self._objects |= _objects(shot.alerts, self.table.glyphs.ellipsis)
             self._silences |= {
                 alert.fingerprint: shot.silencing(alert) for alert in shot.alerts if alert.silenced_by
             }
@@ -95,8 +105,11 @@ class AlertsPane(Pane):
         )
 
     def _name_cell(self, row: Alert | HttpCheck) -> Spans:
+        """The object comes before the name of the alert: what is cut off is what several rows share."""
         loud = row.state in ("active", "down")
-        return ((row.name, "strong" if loud else "text" if isinstance(row, HttpCheck) else "dim"),)
+        name = (row.name, "strong" if loud else "text" if isinstance(row, HttpCheck) else "dim")
+        about = self._objects.get(row.fingerprint, "") if isinstance(row, Alert) else ""
+        return ((about, "text" if loud else "dim"), (" ", "text"), name) if about else (name,)
 
     def _state_cell(self, row: Alert | HttpCheck) -> Spans:
         if isinstance(row, HttpCheck):
@@ -226,6 +239,24 @@ class AlertsPane(Pane):
             f"{one.created_by} {one.comment}" for one in self._silences.get(row.fingerprint, ())
         )
         return f"{row.name} {row.severity} {row.summary} {labels} {silences}"
+
+
+def _objects(alerts: Iterable[Alert], ellipsis: str) -> dict[str, str]:
+    """What each alert is about, by fingerprint: the label that best tells those of one name apart."""
+    named: dict[str, list[tuple[str, dict[str, str]]]] = defaultdict(list)
+    for alert in alerts:
+        named[alert.name].append((alert.fingerprint, dict(alert.labels)))
+    found: dict[str, str] = {}
+    for group in named.values():
+        others = {label for _, labels in group for label in labels} - {"alertname", "severity"}
+        known = _OBJECTS if len(group) == 1 else (*_OBJECTS, *sorted(others.difference(_OBJECTS)))
+        best = max(known, key=lambda label: len({labels.get(label) for _, labels in group} - {None}))
+        for fingerprint, labels in group:
+            value = labels.get(best, "")
+            if best == "pod" and len(value) > sum(_POD) + 1:
+                value = f"{value[: _POD[0]]}{ellipsis}{value[-_POD[1] :]}"
+            found[fingerprint] = value
+    return found
 
 
 def _time(at: float, now: float) -> str:

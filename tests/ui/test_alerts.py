@@ -1,0 +1,65 @@
+"""The alerts pane tells its rows apart, and says of a check since when and how fast."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from console.model.metrics import Alert, AlertsSnapshot
+from tests.ui.drive import Ui, drive
+from tests.ui.fake import NOW, FakeEngine
+
+SIZES = [(120, 40), (80, 24)]
+POD = "storefront-5d8f7c6b9-x2k4"
+
+
+def firing(*alerts: tuple[str, dict[str, str]]) -> FakeEngine:
+    engine = FakeEngine()
+    engine.health("alertmanager")
+    found = tuple(
+        Alert(f"f{number}", name, "active", "critical", "", NOW - 23, tuple(sorted(labels.items())))
+        for number, (name, labels) in enumerate(alerts)
+    )
+    engine.board.publish("alertmanager", AlertsSnapshot(NOW, found))
+    return engine
+
+
+def rows(ui: Ui) -> list[str]:
+    """What the rows say before the state."""
+    left = ui.line("ALERT OR CHECK").index("ALERT OR CHECK")
+    lines = (line[left:] for line in ui.grid() if "ALERTS" not in line)
+    return [line.split(" firing")[0].rstrip() for line in lines if " firing  " in line]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("name", "labels", "said"),
+    [
+        (
+            "ServiceDown",
+            [{"job": "storefront", "instance": "10.0.0.1:80"}, {"job": "cart", "instance": "10.0.0.2:80"}],
+            ["storefront ServiceDown", "cart ServiceDown"],
+        ),
+        (
+            "ContainerRestarts",
+            [{"job": "kube-state-metrics", "pod": f"{POD}{end}"} for end in "ab"],
+            ["storefront-…-x2k4a Contai", "storefront-…-x2k4b Contai"],
+        ),
+        (
+            "ReplicaLag",
+            [{"job": "postgres", "replica": "one", "team": "shop"}, {"job": "postgres", "replica": "two"}],
+            ["one ReplicaLag", "two ReplicaLag"],
+        ),
+        ("QueueBackup", [{"job": "exporter", "queue": "orders"}], ["orders QueueBackup"]),
+        ("ConnectionsHigh", [{"team": "shop"}], ["ConnectionsHigh"]),
+    ],
+)
+def test_alerts_of_one_name_are_told_apart(
+    name: str, labels: Sequence[dict[str, str]], said: list[str], size: tuple[int, int]
+) -> None:
+    async def script(ui: Ui) -> None:
+        ui.main.focus_pane("alerts")
+        await ui.settle()
+        assert [row.startswith(part) for row, part in zip(rows(ui), said, strict=True)] == [True] * len(said)
+
+    labelled = [(name, {"alertname": name, "severity": "critical", **one}) for one in labels]
+    drive(firing(*labelled), script, size)
