@@ -50,8 +50,8 @@ class RecordedTimeline(WatchedTimeline):
     """The followed timeline, and the recorder that writes into it: both always mean the same incident."""
 
     def __init__(self, state_dir: Path, clock: Clock, *, drill: bool = False) -> None:
-        super().__init__(state_dir, clock)
-        self.recorder = Recorder(state_dir, clock, spool=default_spool(state_dir))
+        super().__init__(state_dir, clock, default_spool(state_dir))
+        self.recorder = Recorder(state_dir, clock, spool=self.spool)
         self._drill = drill
         self._writing = 0
 

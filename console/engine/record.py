@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,19 +12,21 @@ import msgspec
 from console.engine.known import AUTOMATIC, Known
 from console.engine.ports import PlanError
 from console.incident.change import Change
-from console.incident.record import IncidentRecord, derive, load, stored, tells, timeline_size
+from console.incident.record import IncidentRecord, derive, load, sizes, stored, tells
 from console.model.clock import Clock
 from console.model.text import clean
 from console.timeline.damage import DamageFinder
 from console.timeline.entry import Entry, Kind, OpenIntents, TimelineError
-from console.timeline.folder import incident_ids, timeline_path
+from console.timeline.folder import incident_ids, spool_path, timeline_path
 from console.timeline.follow import Batch, Follower
-from console.timeline.journal import Journal
+from console.timeline.journal import Joined, Journal
 
 _LOOK_EVERY = 1.0
 """Seconds between looks for an incident that another console declared or resolved."""
 _AT_ONCE = 0.1
 """Seconds for which a long record may be read before all else has its turn."""
+_JUST_WRITTEN = 100
+"""Entries at the end of the timeline among which one is looked for that both sinks took."""
 
 
 _UPDATES: frozenset[Kind] = frozenset(
@@ -64,12 +66,14 @@ class IncidentView(msgspec.Struct, frozen=True):
 class WatchedTimeline:
     """Follows the standby record, or the timeline of the open incident. It only reads.
 
+    ``spool`` is where entries wait that the timeline could not take; they count and are shown like others.
     ``refresh`` is called on the engine's loop; everything else may be read from any thread, see
     ``console.ui.port.TimelineView``.
     """
 
-    def __init__(self, state_dir: Path, clock: Clock) -> None:
+    def __init__(self, state_dir: Path, clock: Clock, spool: Path | None = None) -> None:
         self.state_dir = state_dir
+        self.spool = spool
         self.clock = clock
         self.entries: Sequence[Entry] = ()
         self.version = 0
@@ -81,14 +85,17 @@ class WatchedTimeline:
         self.changed = ""
         self._journal: Journal | None = None
         self._intents = OpenIntents()
-        self._telling: list[Entry] = []
+        self._telling: dict[str, Entry] = {}
         self._told = False
         self._updated = ""
         self._incident_id: str | None = None
         self._follower = Follower(timeline_path(state_dir, None))
+        self._spooled = Follower(spool_path(spool, None)) if spool is not None else None
+        self._waiting: dict[str, Entry] = {}
+        self._news = False
         self._damage = DamageFinder(self._follower.path)
         self._looked = -_LOOK_EVERY
-        self._others: dict[str, tuple[int, IncidentRecord | None]] = {}
+        self._others: dict[str, tuple[tuple[int, int], IncidentRecord | None]] = {}
         self._problem = ""
         self._anew = False
 
@@ -127,12 +134,33 @@ class WatchedTimeline:
         until = time.monotonic() + _AT_ONCE
         try:
             self._find_incident()
+            self._read_waiting()
             self._read_slice()
             while self.behind and time.monotonic() < until:
                 self._read_slice()
+            self._problem = ""
         except TimelineError as error:
             self._problem, self.behind = str(error), False
+        if self._news and not self.behind:
+            self._show()
         return (self.version, self.health, self.reason) != before
+
+    def _read_waiting(self) -> None:
+        """Read what waits in the spool; before the timeline, so that nothing goes home unseen in between."""
+        if self._spooled is None:
+            return
+        try:
+            batch = self._spooled.poll()
+        except TimelineError:
+            return  # who writes finds the damage, see Recorder.check
+        if self._waiting and (batch.missing or batch.restarted is not None):
+            self._waiting, self._news = {}, True
+        if batch.entries and not batch.missing:
+            at_home = {entry.id for entry in (self._journal or ())[-_JUST_WRITTEN:]}
+            fresh = [entry for entry in batch.entries if entry.id not in at_home]
+            self._waiting.update((entry.id, entry) for entry in fresh)
+            self._learn(fresh)
+            self._news = True
 
     def _read_slice(self) -> None:
         batch = self._follower.poll()
@@ -141,12 +169,11 @@ class WatchedTimeline:
         self._say_what_changed(batch)
         self._take(batch)
         self._anew = False
-        caught_up, self.version = self.behind and not batch.more, self.version + (batch.more > self.behind)
+        if batch.more and not self.behind:
+            self.version += 1  # for the screen, which says that the record is being read
+        if batch.entries or batch.restarted is not None or (self.behind and not batch.more):
+            self._news = True
         self.behind = batch.more
-        if not batch.more and (batch.entries or batch.restarted or caught_up):
-            self.entries = self._journal or ()
-            self._derive()
-        self._problem = ""
 
     def _say_what_changed(self, batch: Batch) -> None:
         said = []
@@ -178,24 +205,27 @@ class WatchedTimeline:
             self._incident_id = found
             self._follower.close()
             self._follower = Follower(timeline_path(self.state_dir, found))
+            if self.spool is not None and self._spooled is not None:
+                self._spooled.close()
+                self._spooled = Follower(spool_path(self.spool, found))
+            self._waiting = {}
             self._begin()
-            self.entries = ()
-            self._derive()
+            self._show()
 
     def _open_incident(self) -> str | None:
         """The incident that was declared last among those not resolved.
 
         The one that is followed is known; of the others only those are read that have grown since.
         """
-        for incident in reversed(incident_ids(self.state_dir)):
+        for incident in reversed(incident_ids(self.state_dir, self.spool)):
             if incident == self._incident_id and self.incident is not None:
                 return incident
-            size = timeline_size(self.state_dir, incident)
+            size = sizes(self.state_dir, incident, self.spool)
             known = self._others.get(incident)
-            if known is None or known[0] != size:
+            if known is None or known[0] != size or incident == self._incident_id:
                 record = stored(self.state_dir, incident)
                 if incident == self._incident_id or record is None or not record.open:
-                    record = load(self.state_dir, incident)
+                    record = load(self.state_dir, incident, self.spool)
                 known = self._others[incident] = (size, record)
             if known[1] is not None and known[1].open:
                 self.over = None
@@ -206,13 +236,14 @@ class WatchedTimeline:
         return None
 
     def _begin(self) -> None:
-        """Forget what was read: it is another record now."""
+        """Forget what was read of the timeline: it is another record now."""
         self._journal = None
         self.known = Known()
         self._damage = DamageFinder(self._follower.path)
-        self._intents, self._telling = OpenIntents(), []
+        self._intents, self._telling = OpenIntents(), {}
         self._told = True
         self._updated = ""
+        self._learn(self._waiting.values())
 
     def _take(self, batch: Batch) -> None:
         if not batch.entries:
@@ -220,18 +251,30 @@ class WatchedTimeline:
         if self._journal is None:
             self._journal = self._follower.journal()
         self._journal.extend(batch.places)
-        self.known.timeline = batch.entries[-1].incident
-        for entry in batch.entries:
+        self._learn(batch.entries)
+        for entry in batch.entries if self._waiting else ():
+            self._waiting.pop(entry.id, None)
+
+    def _learn(self, entries: Iterable[Entry]) -> None:
+        """Keep what entries say; one that waited comes again when it is at home."""
+        for entry in entries:
+            self.known.timeline = entry.incident
             if entry.kind in _UPDATES:
                 self._updated = max(self._updated, min(entry.occurred_at, entry.ts))
                 self._told = True
             if entry.kind in AUTOMATIC:
                 self.known.take(entry)
             elif tells(entry):
-                self._telling.append(entry)
+                self._telling[entry.id] = entry
                 self._told = True
             else:
                 self._intents.take(entry)
+
+    def _show(self) -> None:
+        self._news = False
+        known = self._journal or ()
+        self.entries = Joined(known, tuple(self._waiting.values())) if self._waiting else known
+        self._derive()
 
     def _unanswered(self) -> tuple[Entry, ...]:
         return self._intents.entries
@@ -245,7 +288,7 @@ class WatchedTimeline:
 
     def _derive_incident(self) -> None:
         self.incident = None
-        record = derive(self._incident_id, self._telling) if self._incident_id else None
+        record = derive(self._incident_id, self._telling.values()) if self._incident_id else None
         if record is not None and record.open:
             self.incident = _view(record, self._updated)
         elif record is not None:

@@ -326,8 +326,17 @@ def _json_path(state_dir: Path, incident: str) -> Path:
 
 def timeline_size(state_dir: Path, incident: str) -> int:
     """Return the bytes of an incident's timeline, 0 while there is none."""
+    return _size(timeline_path(state_dir, incident))
+
+
+def sizes(state_dir: Path, incident: str, spool: Path | None) -> tuple[int, int]:
+    """Return the bytes of an incident's timeline and of what waits for it: they change with the record."""
+    return timeline_size(state_dir, incident), _size(spool_path(spool, incident)) if spool is not None else 0
+
+
+def _size(path: Path) -> int:
     try:
-        return timeline_path(state_dir, incident).stat().st_size
+        return path.stat().st_size
     except OSError:
         return 0
 

@@ -29,7 +29,6 @@ from console.timeline.folder import (
     incident_folder,
     incident_ids,
     spool_path,
-    standby_path,
     timeline_path,
 )
 from console.timeline.postmortem import draft
@@ -51,12 +50,13 @@ def run(args: Namespace) -> int:
 
 def run_incidents(args: Namespace) -> int:
     """Run `warroom incidents`: one line each, or with `args.json` one JSON array; raise TimelineError."""
-    records = list_incidents(_state_dir(args))
+    state_dir = _state_dir(args)
+    records = list_incidents(state_dir, default_spool(state_dir))
     if args.json:
         print(msgspec.json.encode(records).decode())
         return 0
     if not records:
-        _say(f"no incident was declared in {_state_dir(args)}.")
+        _say(f"no incident was declared in {state_dir}.")
     for record in records:
         end = f"resolved {record.resolved_at[:16]}Z" if record.resolved_at else record.status
         drill = "DRILL  " if record.drill else ""
@@ -67,9 +67,9 @@ def run_incidents(args: Namespace) -> int:
 
 def run_postmortem(args: Namespace) -> int:
     """Run `warroom postmortem`: the draft for `args.incident`, in Markdown; raise TimelineError."""
-    incident = _incident(args)
-    with closing(_stored(_state_dir(args), incident)) as stored:
-        record = load(_state_dir(args), incident) if incident else None
+    state_dir, incident = _chosen(args)
+    with closing(_stored(state_dir, incident)) as stored:
+        record = load(state_dir, incident, default_spool(state_dir)) if incident else None
         if record is None:
             raise TimelineError(f"The timeline of {incident} does not hold its declaration; verify it.")
         pieces = draft(record, lambda: rows(stored))
@@ -88,21 +88,22 @@ def _say(message: str) -> None:
     print(f"warroom: {clean(message)}", file=sys.stderr)
 
 
-def _incident(args: Namespace) -> str | None:
-    """Return the incident to work on: the one named, else the open one, else None for the standby record."""
+def _chosen(args: Namespace) -> tuple[Path, str | None]:
+    """Return the state folder and the incident: the one named, else the open one, else None for standby."""
     state_dir = _state_dir(args)
+    spool = default_spool(state_dir)
     named: str | None = args.incident
     if named is not None:
-        if not incident_folder(state_dir, named).is_dir():
-            known = incident_ids(state_dir)
+        known = incident_ids(state_dir, spool)
+        if named not in known and not incident_folder(state_dir, named).is_dir():
             hint = f"the last one is {known[-1]}" if known else "none was ever declared"
             raise TimelineError(f"There is no incident {named} in {state_dir}; {hint}.")
-        return named
-    current = open_incident(state_dir)
+        return state_dir, named
+    current = open_incident(state_dir, spool)
     if current is None:
         _say("no incident is open; this is the standby record (--incident ID names another).")
-        return None
-    return current.id
+        return state_dir, None
+    return state_dir, current.id
 
 
 def _stored(state_dir: Path, incident: str | None) -> Stored:
@@ -131,7 +132,7 @@ def _report_waiting(count: int, spooled: Path) -> None:
 
 
 def _show(args: Namespace) -> int:
-    with closing(_stored(_state_dir(args), _incident(args))) as stored:
+    with closing(_stored(*_chosen(args))) as stored:
         if args.json:
             deque(stored.walk(), maxlen=0)  # what is wrong with it is said before it is printed
             _report(stored)
@@ -164,8 +165,7 @@ def _add(args: Namespace) -> int:
             "there is nothing to add; write the note after `add`, or `add -` to read it from standard input."
         )
         return 2
-    incident = _incident(args)
-    state_dir = _state_dir(args)
+    state_dir, incident = _chosen(args)
     recorder = Recorder(state_dir, SystemClock(), spool=default_spool(state_dir))
     recorder.attach(incident)
     entry = recorder.record(args.kind, text)
@@ -182,14 +182,17 @@ def _add(args: Namespace) -> int:
 
 def _verify(args: Namespace) -> int:
     state_dir = _state_dir(args)
+    spool = default_spool(state_dir)
+    named = [_chosen(args)[1]] if args.incident is not None else [None, *incident_ids(state_dir, spool)]
     paths: dict[str, Path] = {}
-    if args.incident is not None:
-        named = _incident(args) or ""
-        paths[named] = timeline_path(state_dir, named)
-    else:
-        if standby_path(state_dir).exists():
-            paths["standby"] = standby_path(state_dir)
-        paths |= {incident: timeline_path(state_dir, incident) for incident in incident_ids(state_dir)}
+    for incident in named:
+        name = incident or "standby"
+        home, spooled = timeline_path(state_dir, incident), spool_path(spool, incident)
+        waits = spooled.is_file()
+        if home.exists() or not (waits or incident is None):
+            paths[name] = home
+        if waits:
+            paths[f"{name} in the second place"] = spooled
     if not paths:
         _say(f"nothing was recorded in {state_dir} yet.")
     reports = {name: verify_file(path) for name, path in paths.items()}
@@ -211,11 +214,11 @@ def _verify(args: Namespace) -> int:
 
 
 def _export(args: Namespace) -> int:
-    incident = _incident(args)
-    with closing(_stored(_state_dir(args), incident)) as stored:
+    state_dir, incident = _chosen(args)
+    with closing(_stored(state_dir, incident)) as stored:
         view = rows(stored)
         _report(stored)
-        record = load(_state_dir(args), incident) if incident else None
+        record = load(state_dir, incident, default_spool(state_dir)) if incident else None
         title = f"{record.id}: {record.title}" if record else "Standby record"
         drill = record.drill if record else False
         sys.stdout.writelines(export(view, args.format, title=title, drill=drill))

@@ -86,6 +86,31 @@ class Journal(Sequence[Entry]):
         )
 
 
+class Joined(Sequence[Entry]):
+    """The entries that a journal has now, and those that wait to come into it. It never changes."""
+
+    def __init__(self, journal: Sequence[Entry], waiting: tuple[Entry, ...]) -> None:
+        self._journal, self._count, self._waiting = journal, len(journal), waiting
+
+    def __len__(self) -> int:
+        return self._count + len(self._waiting)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Entry, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Entry | tuple[Entry, ...]:
+        if isinstance(index, slice):
+            return tuple(self[one] for one in range(*index.indices(len(self))))
+        if index < 0:
+            index += len(self)
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._journal[index] if index < self._count else self._waiting[index - self._count]
+
+
 def _entry(line: bytes) -> Entry:
     try:
         return decode(line)

@@ -19,8 +19,8 @@ class Stored:
     What is appended later is not in it, so that every walk sees the same. The place of an entry is the byte
     at which it begins, counted on through the spool. A walk to the end sets `bad` (the first ten bad lines
     of the timeline), `bad_count` and `waiting` (entries that are in the spool alone). Raise TimelineError
-    when a file cannot be read; a missing one is empty, and so is a spool that cannot be opened: `damage`
-    says why. Synchronous; for one thread and one walk at a time.
+    when a file cannot be read; a missing one is empty. Of the two files one that cannot be opened is empty
+    as well: `damage` says why. Synchronous; for one thread and one walk at a time.
     """
 
     def __init__(self, path: Path, spooled: Path) -> None:
@@ -28,7 +28,6 @@ class Stored:
         self.bad: tuple[BadLine, ...] = ()
         self.bad_count = 0
         self.waiting = 0
-        self._home, self._home_end = _open(path)
         self.damage = ""
         self._spool: BinaryIO | None = None
         try:
@@ -36,6 +35,7 @@ class Stored:
         except SpoolError as error:
             self.damage = str(error)
         self._spool_end = os.fstat(self._spool.fileno()).st_size if self._spool is not None else 0
+        self._home, self._home_end = self._open(path)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -75,20 +75,23 @@ class Stored:
         except ValueError as error:
             raise TimelineError(f"The timeline {path} was changed while it was read; try again.") from error
 
+    def _open(self, path: Path) -> tuple[BinaryIO | None, int]:
+        try:
+            file = path.open("rb")
+            return file, os.fstat(file.fileno()).st_size
+        except FileNotFoundError:
+            return None, 0
+        except OSError as error:
+            problem = failure(path, "read", error)
+            if self._spool is None:
+                raise problem from error
+            self.damage = str(problem)
+            return None, 0
+
     def _walk_spool(self) -> Iterator[tuple[int, Entry]]:
         for place, found in _scan(self.spooled, self._spool, self._spool_end):
             if isinstance(found, Entry):
                 yield self._home_end + place, found
-
-
-def _open(path: Path) -> tuple[BinaryIO | None, int]:
-    try:
-        file = path.open("rb")
-        return file, os.fstat(file.fileno()).st_size
-    except FileNotFoundError:
-        return None, 0
-    except OSError as error:
-        raise failure(path, "read", error) from error
 
 
 def _scan(path: Path, file: BinaryIO | None, end: int) -> Iterator[tuple[int, Entry | BadLine]]:

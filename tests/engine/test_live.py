@@ -220,3 +220,24 @@ def test_the_light_is_degraded_while_only_the_second_sink_takes_entries(tmp_path
     asyncio.run(record.note("still recorded"))
     assert record.health == "degraded"
     assert "state" in record.reason
+
+
+def test_an_incident_declared_while_the_state_folder_is_gone_is_shown(tmp_path: Path) -> None:
+    clock = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    (tmp_path / "state").write_text("a file where the folder should be")
+    record = RecordedTimeline(tmp_path / "state", clock)
+    record.refresh()
+    asyncio.run(record.declare(1, "the disk is gone"))
+    for _ in range(3):
+        clock.advance(2)
+        record.refresh()
+        assert record.incident is not None and record.incident.title == "the disk is gone"
+        assert record.recorder.incident == record.incident.id
+    asyncio.run(record.note("written elsewhere"))
+    record.refresh()
+    assert [entry.text for entry in record.entries] == ["SEV1 the disk is gone", "written elsewhere"]
+    asyncio.run(record.change(Resolve("a new disk")))
+    for _ in range(3):
+        clock.advance(2)
+        record.refresh()
+    assert (record.incident, record.recorder.incident) == (None, None)

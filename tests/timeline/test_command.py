@@ -193,3 +193,45 @@ def test_a_damaged_second_place_leaves_the_record_usable(
         said = capsys.readouterr()
         assert "written all the same" in said.out
         assert f"The second place for entries, {spooled}, cannot be read: " in said.err
+
+
+def test_an_incident_that_only_the_second_place_has_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    state = tmp_path / "state"
+    state.write_text("in the way")
+    incident = declare(new_recorder(state, spool=default_spool(state)), "SEV1", "the disk is gone").id
+    spooled = spool_path(default_spool(state), incident)
+    words = ["--state-dir", str(state)]
+    assert main(["incidents", *words]) == 0
+    assert capsys.readouterr().out.startswith(f"{incident}  SEV1  ")
+    assert main(["timeline", "add", "swapping it", *words]) == 0
+    assert capsys.readouterr().out.endswith(f" {incident} 2\n")
+    for command in (
+        ["timeline", "show"],
+        ["timeline", "show", "--incident", incident],
+        ["timeline", "export"],
+        ["postmortem", incident],
+    ):
+        assert main([*command, *words]) == 0
+        shown = capsys.readouterr()
+        assert "the disk is gone" in shown.out and "swapping it" in shown.out
+        assert f"2 entries are only in {spooled}" in shown.err
+        assert f"The timeline {state}/incidents/{incident}/timeline.jsonl cannot be read" in shown.err
+    assert main(["timeline", "show", "--incident", "INC-20260301-7", *words]) == 2
+    assert f"the last one is {incident}" in capsys.readouterr().err
+    for named in ([], ["--incident", incident]):
+        assert main(["timeline", "verify", *named, *words]) == 0
+        assert capsys.readouterr().out.startswith(f"{incident} in the second place: ok, 2 entries, head ")
+    spooled.write_bytes(spooled.read_bytes().replace(b"swapping", b"stealing"))
+    assert main(["timeline", "verify", *words]) == 1
+    assert f"{incident} in the second place: BAD, line 2: its hash" in capsys.readouterr().out
+
+
+def test_verify_misses_the_timeline_of_an_incident(
+    state_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (state_dir / "incidents" / "INC-20260301-1" / "timeline.jsonl").unlink()
+    assert main(["timeline", "verify", "--state-dir", str(state_dir)]) == 2
+    assert "INC-20260301-1/timeline.jsonl cannot be read: no such file" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from console.timeline import follow
 from console.timeline.file import TimelineFile, read_timeline
 from console.timeline.follow import Follower
-from console.timeline.journal import Journal
+from console.timeline.journal import Joined, Journal
 from tests.timeline.helpers import draft
 
 
@@ -47,6 +47,24 @@ def test_it_holds_what_the_file_holds(tmp_path: Path) -> None:
     written(path, 3, first=310)
     journal.extend(follower.poll().places)
     assert [entry.text for entry in journal[-4:]] == [f"entry {number}" for number in range(309, 313)]
+    follower.close()
+
+
+def test_what_waits_stands_behind_what_there_was(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    written(path, 3)
+    follower, journal = followed(path)
+    waiting = (draft("waiting"), draft("too"))
+    joined = Joined(journal, waiting)
+    expected = (*read_timeline(path).entries, *waiting)
+    written(path, 1, first=3)
+    journal.extend(follower.poll().places)
+    assert len(joined) == 5
+    assert tuple(joined) == expected and tuple(reversed(joined)) == expected[::-1]
+    assert joined[-3:] == expected[-3:] and (joined[2], joined[3], joined[-1]) == expected[2:5]
+    for beyond in (5, -6):
+        with pytest.raises(IndexError):
+            joined[beyond]
     follower.close()
 
 
