@@ -24,6 +24,7 @@ def plan_text(plan: Plan) -> str:
     lines += _block("hits", (line for hit in plan.hits for line in _hit(hit)))
     lines += _block("undone by", plan.undone_by)
     lines += _block("warnings", plan.warnings)
+    lines += _block("notes", plan.notes)
     lines += _block("evidence", plan.evidence)
     lines.append(f"  way back    {plan.undo or 'none'}")
     if plan.refusal:

@@ -82,9 +82,9 @@ class Plan(msgspec.Struct, frozen=True):
     """Everything a person must see before saying yes, and all that ``execute`` needs to do just that.
 
     ``command`` is the exact equivalent a person could paste; ``undone_by`` names what will fight the
-    change (HPA, Argo CD, pool reconnect); ``refusal`` is a sentence when the plan may not be executed;
-    ``payload`` is private to the mitigation and holds no secret; ``user`` is who the server says we are,
-    ``source`` the board name of the system. Times are unix seconds.
+    change (HPA, Argo CD, pool reconnect); ``notes`` are what was looked at and is well; ``refusal`` is a
+    sentence when the plan may not be executed; ``payload`` is private to the mitigation and holds no secret;
+    ``user`` is who the server says we are, ``source`` the board name of the system. Times are unix seconds.
     """
 
     action: str
@@ -103,6 +103,7 @@ class Plan(msgspec.Struct, frozen=True):
     undo: str = ""
     evidence: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     dry_run: str = ""
     refusal: str = ""
     temporary: bool = False

@@ -19,7 +19,14 @@ from console.mitigations.kubernetes.subject import (
     template_digest,
 )
 from console.mitigations.kubernetes.surroundings import hpa_notes
-from console.mitigations.kubernetes.workload import draft, replacement_hits, risk_of, rollout_notes, study
+from console.mitigations.kubernetes.workload import (
+    draft,
+    replacement_hits,
+    risk_of,
+    rollout_budget,
+    rollout_notes,
+    study,
+)
 from console.mitigations.world import World
 from console.model.plan import Outcome, Plan, Risk, Target, Verdict
 from console.sources.kubernetes.workloads import RESTARTED_AT
@@ -67,6 +74,7 @@ class Restart(NoOptions):
                 *answer.warnings,
                 *plan.warnings,
             ),
+            notes=rollout_budget(world, seen),
             dry_run=answer.text,
             refusal=answer.refusal,
             payload={**plan.payload, "stamp": stamp, "revision": now.record.number if now else None},

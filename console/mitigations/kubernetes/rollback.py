@@ -46,9 +46,17 @@ from console.mitigations.kubernetes.subject import (
     template_digest,
 )
 from console.mitigations.kubernetes.surroundings import hpa_notes
-from console.mitigations.kubernetes.workload import draft, replacement_hits, risk_of, rollout_notes, study
+from console.mitigations.kubernetes.workload import (
+    draft,
+    replacement_hits,
+    risk_of,
+    rollout_budget,
+    rollout_notes,
+    study,
+)
 from console.mitigations.world import World
 from console.model.plan import Option, Outcome, Plan, Risk, Target, Verdict
+from console.model.symptoms.words import plural
 from console.model.text import clean
 
 # What stays of the live object's annotations, as kubectl keeps it; the rest comes from the revision.
@@ -100,6 +108,7 @@ class Rollback:
             f"roll back {target}",
         )
         shown = [change for change in answer.changes if not change.path.startswith("metadata.annotations")]
+        unlisted = plural(len(answer.changes) - len(shown), "annotation")
         return msgspec.structs.replace(
             plan,
             changes=tuple(shown),
@@ -114,7 +123,10 @@ class Rollback:
                 *answer.warnings,
                 *plan.warnings,
             ),
-            dry_run=answer.text,
+            notes=rollout_budget(world, seen),
+            dry_run=answer.text
+            if answer.changes == tuple(shown)
+            else f"{answer.text}; {unlisted} not listed",
             refusal=answer.refusal,
             temporary=bool(plan.undone_by),
             payload={
@@ -271,11 +283,12 @@ def _not_restored(live: Object) -> tuple[str, ...]:
 
 def _option(past: Past, pasts: list[Past], live: Object, now: Past | None, best: Past | None) -> Option:
     record = past.record
-    label = f"{record.number}  {', '.join(record.images)}"
+    made = datetime.fromtimestamp(record.created, UTC)
+    images = ", ".join(image.rpartition("/")[2] for image in record.images)
+    label = f"{record.number}  {made:%m-%d %H:%M}  {images}"
     if past is now or past.template == plain(live["spec"]["template"]):
         return Option(str(record.number), label, record.change_cause, disabled="is what runs now")
-    made = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    parts = [tell((now or pasts[0]).record, record), f"made {made}"]
+    parts = [tell((now or pasts[0]).record, record), f"made {made:%Y-%m-%d %H:%M:%SZ}"]
     if record.change_cause:
         parts.append(f"change cause: {record.change_cause}")
     if now is not None and record.images == now.record.images:

@@ -155,10 +155,11 @@ def hpa_notes(hpas: tuple[Object, ...], *, replicas: int | None = None) -> tuple
     return tuple(found)
 
 
-def database_budget(world: World, pods_now: int, pods_then: int) -> tuple[str, ...]:
+def database_budget(world: World, pods_now: int, pods_then: int, *, short: bool) -> tuple[str, ...]:
     """Connections that ``pods_then`` pods can open, against the slots of each database with a pool size.
 
-    Usable is max_connections less the reserved slots. Only growth is told.
+    Usable is max_connections less the reserved slots. Only growth is told, and either of the databases that
+    are too ``short`` of slots or of the others.
     """
     found: list[str] = []
     for settings in world.config.postgres:
@@ -171,8 +172,8 @@ def database_budget(world: World, pods_now: int, pods_then: int) -> tuple[str, .
             f" {plural(wanted, 'connection')}; {plural(snapshot.usable, 'slot is', 'slots are')} usable,"
             f" {snapshot.clients} taken now, {more} more may be opened"
         )
-        short = wanted > snapshot.usable or snapshot.clients + more > snapshot.usable
-        found.append(f"{text}: not enough." if short else f"{text}: enough.")
+        if (max(wanted, snapshot.clients + more) > snapshot.usable) is short:
+            found.append(f"{text}: {'not enough' if short else 'enough'}.")
     return tuple(found)
 
 

@@ -102,8 +102,14 @@ def rollout_notes(world: World, seen: Study) -> tuple[str, ...]:
             f"This is a data store ({image}): treat it as an outage of all that uses it. Check its backup,"
             " its sessions and its volume first.",
         )
-    found += database_budget(world, shape.replicas, shape.replicas + shape.surge)
+    found += database_budget(world, shape.replicas, shape.replicas + shape.surge, short=True)
     return tuple(found)
+
+
+def rollout_budget(world: World, seen: Study) -> tuple[str, ...]:
+    """The databases that have slots enough for the pods of a rollout."""
+    shape = facts.shape(seen.target.kind, seen.live)
+    return database_budget(world, shape.replicas, shape.replicas + shape.surge, short=False)
 
 
 def risk_of(seen: Study, otherwise: Risk) -> Risk:

@@ -263,12 +263,14 @@ class Pane(Stack):
         )
 
     def _trouble(self, status: SourceStatus, *, brief: bool) -> Span:
-        old = f", data {age(self.now - status.last_ok)} old" if status.last_ok is not None else ""
+        old = f"{age(self.now - status.last_ok)} old" if status.last_ok is not None else ""
         glyphs = self.view.glyphs
         match status.health:
             case Health.FAILED:
-                since = "" if brief and old else f" since {clock_text(status.since)}"
-                return (f"{glyphs.bad} FAILED{since}{old}", "bad")
+                if brief and old:
+                    return (f"{glyphs.bad} FAILED, {old}", "bad")
+                since = f"{glyphs.bad} FAILED since {clock_text(status.since)}"
+                return (f"{since}, data {old}" if old else since, "bad")
             case Health.DENIED:
                 return (f"{glyphs.bad} DENIED", "bad")
             case Health.LIMITED:

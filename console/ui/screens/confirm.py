@@ -33,6 +33,8 @@ ARMED_AFTER = 0.4
 FIRST, SECOND = "y", "g"
 """The keys of a yes; a disruptive plan needs both, one after the other."""
 
+ERROR_LINES = 12
+
 QUESTION_LINES = 4
 """Lines that the question itself may take, what it asks for comes below; the page above has all of it."""
 
@@ -137,7 +139,7 @@ class ConfirmScreen(Dialog[Decision]):
             lines = plan_lines(self._plan, width, self.now)
             self.page.put(unrecorded + lines if self._break_glass else lines)
         elif self._error:
-            self.page.put([((f" {self._error}", "bad"),)])
+            self.page.put(paragraph(self._error, "bad", width, ERROR_LINES))
         else:
             self.page.put([((" Looking at the target and asking the server for a dry run.", "dim"),)])
         self._draw_question(width)

@@ -13,12 +13,14 @@ from textual.widgets import Input
 from console.engine.ports import Mitigator
 from console.model.actions import Action, Param
 from console.model.plan import Option
-from console.ui.cells import Spans
+from console.ui.cells import Spans, paragraph
 from console.ui.panes.base import Selection
 from console.ui.port import Engine
 from console.ui.screens.dialog import Dialog
-from console.ui.widgets.line_widget import Bar
+from console.ui.widgets.line_widget import Bar, Block
 from console.ui.widgets.table import Column, Table
+
+PROBLEM_LINES = 4
 
 
 class Field(NamedTuple):
@@ -52,7 +54,7 @@ class Form(Dialog[dict[str, str]]):
             )
             for field in fields
         }
-        self.problem = Bar(classes="heading")
+        self.problem = Block(classes="field")
         self.options: dict[str, tuple[Option, ...]] = {}
 
     def body(self) -> Iterable[Widget]:
@@ -69,7 +71,7 @@ class Form(Dialog[dict[str, str]]):
     def content_height(self) -> int:
         """Two lines a field, one for what is wrong, and the choices."""
         choices = max((len(options) for options in self.options.values()), default=0)
-        return 2 * len(self._fields) + 1 + (choices + 2 if choices else 0)
+        return 2 * len(self._fields) + max(1, len(self.problem.lines)) + (choices + 2 if choices else 0)
 
     def first_focus(self) -> Widget | None:
         """The first field."""
@@ -94,10 +96,15 @@ class Form(Dialog[dict[str, str]]):
             name = field.param.name
             wrong = mistake(field.param, values[name], self.options.get(name, ()))
             if wrong:
-                self.problem.show(((f" {wrong}", "bad"),))
+                self.show_problem(wrong)
                 self.inputs[name].focus()
                 return
         self.dismiss(self.taken(values))
+
+    def show_problem(self, sentence: str) -> None:
+        """Say what is wrong, to the end of the sentence."""
+        lines = paragraph(sentence, "bad", self.heading.size.width, PROBLEM_LINES)
+        self.problem.fit(lines, at_most=PROBLEM_LINES)
 
     def taken(self, values: dict[str, str]) -> dict[str, str]:
         """What the form gives: an empty field is one that was not filled in."""
@@ -124,19 +131,38 @@ class ParamForm(Form):
         self.list = Table(
             (
                 Column("", 1, lambda option: (("*" if option.recommended else "", "ok"),)),
-                Column("CHOICE", 22, self._label, grow=1),
-                Column("", 30, lambda option: ((option.disabled or option.detail, "dim"),), grow=2),
+                Column("CHOICE", 34, self._label, grow=1),
+                Column("", 24, lambda option: ((option.disabled or option.detail, "dim"),), grow=2),
             ),
             self._shown.get,
         )
         self.list.can_focus = False
         self.list.always_marked = True
+        self.chosen = Block(classes="field")
 
     def body(self) -> Iterable[Widget]:
         """The fields, then the choices for the one that has the focus."""
         yield from super().body()
         self.list.add_class("options")
         yield self.list
+        yield self.chosen
+
+    def content_height(self) -> int:
+        """The fields, the choices, and the longest text of one."""
+        return super().content_height() + self._text_height()
+
+    def _text(self, option: Option) -> list[Spans]:
+        return paragraph(option.disabled or option.detail, "dim", self.list.size.width, self.size.height // 3)
+
+    def _text_height(self) -> int:
+        return max((len(self._text(option)) for option in self._shown.values()), default=0)
+
+    def refresh_data(self) -> None:
+        """What a choice means, in full and as high as the longest, so that the list stays where it is."""
+        option = self.list.record
+        lines = self._text(option) if isinstance(option, Option) else []
+        height = self._text_height()
+        self.chosen.fit([*lines, *[()] * (height - len(lines))], at_most=height)
 
     def _label(self, option: Option) -> Spans:
         return ((option.label or option.value, "faint" if option.disabled else "text"),)
@@ -156,7 +182,7 @@ class ParamForm(Form):
             try:
                 self.options[param.name] = await asyncio.wrap_future(self.engine.submit(work))
             except Exception as error:
-                self.problem.show(((f" {error}", "bad"),))
+                self.show_problem(str(error) or type(error).__name__)
                 continue
             field = self.inputs[param.name]
             best = next((option for option in self.options[param.name] if option.recommended), None)
@@ -187,6 +213,7 @@ class ParamForm(Form):
             name = next((name for name, field in self.inputs.items() if field.has_focus), "")
             if name and self.list.cursor is not None:
                 self.inputs[name].value = self.list.cursor
+            self.refresh_data()
             return True
         return super().handle(event)
 

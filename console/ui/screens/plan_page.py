@@ -35,6 +35,8 @@ def plan_lines(plan: Plan, width: int, now: float) -> list[Spans]:
     for number, text in enumerate(plan.evidence or ("Nothing is saved first.",)):
         role = "text" if plan.evidence else "dim"
         lines += labelled("saved first" if number == 0 else "", text, width, role=role)
+    for number, note in enumerate(plan.notes):
+        lines += labelled("checked" if number == 0 else "", note, width, role="dim")
     lines += labelled("dry run", plan.dry_run or "The system offers none for this.", width, role="dim")
     lines += labelled("planned", f"{age(now - plan.made_at)} ago", width, role="dim")
     return lines
