@@ -8,7 +8,8 @@ import msgspec
 class HttpCheck(msgspec.Struct, frozen=True, gc=False):
     """One check. ``state``: healthy, reachable (answers, but not with what was expected) or down.
 
-    ``latency`` is seconds to the full answer; ``expires`` the unix time the TLS certificate ends.
+    ``latency`` is seconds to the full answer; ``expires`` the unix time the TLS certificate ends; ``since``
+    the unix time from which on every look of this console found this state.
     """
 
     name: str
@@ -19,6 +20,7 @@ class HttpCheck(msgspec.Struct, frozen=True, gc=False):
     reason: str
     at: float
     expires: float | None = None
+    since: float | None = None
 
 
 class HttpSnapshot(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 
 from console.config import HttpSettings
 from console.model.clock import Clock
@@ -105,7 +106,9 @@ class HttpSource:
     ) -> None:
         settings = self._settings[index]
         while True:
-            self._results[index] = await check(settings, session, self._clock)
+            result, before = await check(settings, session, self._clock), self._results.get(index)
+            since = before.since if before is not None and before.state == result.state else result.at
+            self._results[index] = msgspec.structs.replace(result, since=since)
             found = tuple(result for _, result in sorted(self._results.items()))
             publisher.publish(self.name, HttpSnapshot(self._clock.now().timestamp(), found))
             reporter.ok()

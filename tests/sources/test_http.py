@@ -157,6 +157,25 @@ def test_one_hanging_check_delays_no_other() -> None:
     assert kept.statuses[-1].address == "2 checks"
 
 
+def test_a_check_keeps_since_when_its_state_is_what_it_is() -> None:
+    statuses = iter((200, 503, 500, 200))
+    last = 200
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        nonlocal last
+        last = next(statuses, last)
+        reply(last)(handler)
+
+    with scripted(answer) as (url, _):
+        kept = Kept()
+        source = HttpSource((HttpSettings(name="shop", url=url, interval=0.05),), SystemClock())
+        asyncio.run(run_until(source, kept, lambda kept: len(kept.snapshots) >= 5))
+    found = [snapshot.checks[0] for snapshot in kept.snapshots[:5]]
+    assert [one.state for one in found] == ["healthy", "down", "down", "healthy", "healthy"]
+    first = (0, 1, 1, 3, 3)
+    assert [one.since for one in found] == [found[index].at for index in first]
+
+
 def test_checks_are_published_in_the_order_of_the_configuration() -> None:
     with scripted(reply(200)) as (url, _):
         settings = tuple(HttpSettings(name=name, url=url) for name in ("c", "a", "b"))

@@ -200,12 +200,19 @@ def checks() -> HttpSnapshot:
     return HttpSnapshot(
         NOW,
         (
-            HttpCheck("shop", "https://shop.example/", "healthy", 200, 0.132, "", NOW, NOW + 5 * 86400),
             HttpCheck(
-                "checkout", "https://shop.example/checkout", "down", None, None, "connection refused", NOW
+                *("shop", "https://shop.example/", "healthy", 200, 0.132, "status 200", NOW),
+                expires=NOW + 5 * 86400,
+                since=NOW - 7200,
             ),
             HttpCheck(
-                "login", "https://shop.example/login", "reachable", 503, 1.2, "status 503, expected 200", NOW
+                *("checkout", "https://shop.example/checkout", "down", None, None, "connection refused", NOW),
+                since=NOW - 415,
+            ),
+            HttpCheck(
+                *("login", "https://shop.example/login", "reachable", 404, 1.2),
+                *("status 404: answers, but not with 200; not verified", NOW),
+                since=NOW - 31,
             ),
         ),
     )

@@ -7,6 +7,7 @@ import pytest
 from console.model.metrics import Alert, AlertsSnapshot
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
+from tests.ui.scene import everything
 
 SIZES = [(120, 40), (80, 24)]
 POD = "storefront-5d8f7c6b9-x2k4"
@@ -63,3 +64,18 @@ def test_alerts_of_one_name_are_told_apart(
 
     labelled = [(name, {"alertname": name, "severity": "critical", **one}) for one in labels]
     drive(firing(*labelled), script, size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_check_says_since_when_and_how_fast(size: tuple[int, int]) -> None:
+    async def script(ui: Ui) -> None:
+        ui.main.focus_pane("alerts")
+        await ui.press("z")
+        await ui.wait(5)
+        assert ui.line("✗ checkout").split()[2:5] == ["down", "http", "7m"]
+        assert ui.line("! login").split()[2:6] == ["reachable", "http", "36s", "1.2s"]
+        assert ui.line("! login").count("404") == 1
+        assert ui.line("· shop").split()[2:5] == ["healthy", "http", "2h00m"]
+        assert "certificate ends in 4d" in ui.line("· shop")
+
+    drive(everything(FakeEngine()), script, size)

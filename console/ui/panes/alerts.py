@@ -125,20 +125,19 @@ class AlertsPane(Pane):
         return ((row.severity if isinstance(row, Alert) else "http", "dim"),)
 
     def _since_cell(self, row: Alert | HttpCheck) -> Spans:
-        if isinstance(row, Alert):
-            return ((age(self.now - row.starts_at), "dim"),)
-        return ((seconds(row.latency), "dim"),)
+        since = row.starts_at if isinstance(row, Alert) else row.since
+        return ((age(None if since is None else self.now - since), "dim"),)
 
     def _what_cell(self, row: Alert | HttpCheck) -> Spans:
         if isinstance(row, Alert):
             return (*self._silence_spans(row), (row.summary, "dim"))
         parts: list[Span] = []
-        if row.status is not None:
-            parts.append((f"{row.status} ", "dim"))
-        parts.append((row.reason, "text" if row.state != "healthy" else "faint"))
         if row.expires is not None and row.expires - self.now < _EXPIRY:
             left = row.expires - self.now
-            parts.append((f" certificate {'ended' if left < 0 else f'ends in {age(left)}'}", "warn"))
+            parts.append((f"certificate {'ended' if left < 0 else f'ends in {age(left)}'}  ", "warn"))
+        if row.latency is not None:
+            parts.append((f"{seconds(row.latency)} ", "dim"))
+        parts.append((row.reason, "text" if row.state != "healthy" else "faint"))
         return tuple(parts)
 
     # Silences
