@@ -72,7 +72,7 @@ def test_a_check_says_since_when_and_how_fast(size: tuple[int, int]) -> None:
         ui.main.focus_pane("alerts")
         await ui.press("z")
         await ui.wait(5)
-        assert ui.line("✗ checkout").split()[2:5] == ["down", "http", "7m"]
+        assert ui.line("✗ checkout  ").split()[2:5] == ["down", "http", "7m"]
         assert ui.line("! login").split()[2:6] == ["reachable", "http", "36s", "1.2s"]
         assert ui.line("! login").count("404") == 1
         assert ui.line("· shop").split()[2:5] == ["healthy", "http", "2h00m"]
