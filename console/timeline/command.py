@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from console.config import default_state_dir
+from console.config import ConfigError, default_state_dir
 from console.incident.record import list_incidents, load, open_incident
 from console.model.clock import SystemClock
 from console.model.redact import redact
@@ -29,6 +29,7 @@ from console.timeline.folder import (
     incident_folder,
     incident_ids,
     spool_path,
+    state_folder,
     timeline_path,
 )
 from console.timeline.postmortem import draft
@@ -80,8 +81,13 @@ def run_postmortem(args: Namespace) -> int:
 
 
 def _state_dir(args: Namespace) -> Path:
-    given: Path | None = args.state_dir
-    return given or default_state_dir()
+    """Return the state folder; a configuration that cannot be read must not take the record away."""
+    try:
+        return state_folder(args.state_dir)
+    except ConfigError as error:
+        folder = default_state_dir()
+        _say(f"{error} The record in {folder} is used; --state-dir names another.")
+        return folder
 
 
 def _say(message: str) -> None:
@@ -181,11 +187,14 @@ def _add(args: Namespace) -> int:
 
 
 def _verify(args: Namespace) -> int:
-    state_dir = _state_dir(args)
+    if args.incident is not None:
+        state_dir, *incidents = _chosen(args)
+    else:
+        state_dir = _state_dir(args)
+        incidents = [None, *incident_ids(state_dir, default_spool(state_dir))]
     spool = default_spool(state_dir)
-    named = [_chosen(args)[1]] if args.incident is not None else [None, *incident_ids(state_dir, spool)]
     paths: dict[str, Path] = {}
-    for incident in named:
+    for incident in incidents:
         name = incident or "standby"
         home, spooled = timeline_path(state_dir, incident), spool_path(spool, incident)
         waits = spooled.is_file()

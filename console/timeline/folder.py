@@ -2,16 +2,47 @@
 
 import contextlib
 import hashlib
+import os
 import re
 from pathlib import Path
 
+import msgspec
 import platformdirs
 
-from console.config import APP
+from console.config import APP, ConfigError, default_config_file, default_state_dir
+from console.model.explain import read_toml
+from console.model.strict import convert
 from console.timeline.entry import TimelineError
 from console.timeline.file import failure
 
 INCIDENT_ID = re.compile(r"INC-(\d{8})-(\d{1,6})")
+
+
+class _Settings(msgspec.Struct):
+    state_dir: Path | None = None
+
+
+def state_folder(flag: Path | None) -> Path:
+    """Return the folder of all records: the one of the flag, the environment, the file, or the usual one.
+
+    Of the configuration file no other setting has to be right. Raise ConfigError when this one cannot be
+    read.
+    """
+    if flag is not None or os.environ.get("WARROOM_STATE_DIR"):
+        return flag or default_state_dir()
+    return _configured(default_config_file()) or default_state_dir()
+
+
+def _configured(file: Path) -> Path | None:
+    try:
+        data = read_toml(file.read_text(encoding="utf-8-sig"))
+        return convert({key: data[key] for key in ("state_dir",) if key in data}, _Settings).state_dir
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {(error.strerror or str(error)).lower()}.") from None
+    except ValueError as error:
+        raise ConfigError(f"{file}: {str(error).rstrip('.')}.") from None
 
 
 def standby_path(state_dir: Path) -> Path:

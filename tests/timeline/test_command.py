@@ -235,3 +235,62 @@ def test_verify_misses_the_timeline_of_an_incident(
     (state_dir / "incidents" / "INC-20260301-1" / "timeline.jsonl").unlink()
     assert main(["timeline", "verify", "--state-dir", str(state_dir)]) == 2
     assert "INC-20260301-1/timeline.jsonl cannot be read: no such file" in capsys.readouterr().err
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration file of a user with no other settings."""
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.delenv("WARROOM_STATE_DIR", raising=False)
+    monkeypatch.setenv("WARROOM_CONFIG", str(tmp_path / "warroom.toml"))
+    return tmp_path / "warroom.toml"
+
+
+def listed(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
+    capsys.readouterr()
+    assert main(["incidents", *flags]) == 0
+    return "".join(f"{line.split()[-1]}\n" for line in capsys.readouterr().out.splitlines())
+
+
+def test_the_state_folder_is_that_of_flag_then_environment_then_file(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("file", "environment", "flag", "XDG_STATE_HOME/warroom"):
+        declare(new_recorder(tmp_path / name), "SEV3", name)
+    assert listed(capsys) == "XDG_STATE_HOME/warroom\n"
+    config.write_text(f"state_dir = '{tmp_path / 'file'}'\nunknown = 3\n[prometheus]\nurl = 'no address'\n")
+    assert listed(capsys) == "file\n"
+    assert main(["timeline", "show"]) == main(["postmortem", "INC-20260301-1"]) == 0
+    assert capsys.readouterr().out.count("SEV3 file") == 2
+    monkeypatch.setenv("WARROOM_STATE_DIR", str(tmp_path / "environment"))
+    assert listed(capsys) == "environment\n"
+    assert listed(capsys, "--state-dir", str(tmp_path / "flag")) == "flag\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("state_dir = ", "is not valid TOML"),
+        ("state_dir = 3", "'state_dir': has to be a path in quotes"),
+        ('state_dir = "a\\u0000b"', "state_dir"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_broken_configuration_makes_no_record_unreadable(
+    text: str | None, said: str, tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    default = tmp_path / "XDG_STATE_HOME" / "warroom"
+    incident = declare(new_recorder(default), "SEV3", "default").id
+    if text is None:
+        config.mkdir()
+    else:
+        config.write_text(text)
+    for command in (["timeline", "show"], ["timeline", "verify", "--incident", incident], ["incidents"]):
+        assert main(command) == 0
+        shown = capsys.readouterr()
+        assert "default" in shown.out or "ok" in shown.out
+        assert shown.err.count("warroom: ") == 1
+        assert shown.err.startswith(f"warroom: {config}: ") and said in shown.err
+        assert shown.err.endswith(f"The record in {default} is used; --state-dir names another.\n")
+    assert listed(capsys, "--state-dir", str(default)) == "default\n"
