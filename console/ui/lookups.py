@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from console.model.kube import Event, KubeSnapshot, Pod, Workload
 from console.model.logs import TAIL, LogRequest
 from console.model.metrics import Alert
 from console.model.signals import Signal, Suggestion
+from console.timeline.entry import Entry
 from console.ui import mitigate
 from console.ui.cells import Spans
 from console.ui.commands import command, perform
+from console.ui.entry_page import entry_lines
 from console.ui.panes.alerts import AlertsPane
 from console.ui.panes.pods import PodsPane
 from console.ui.panes.suggestions import SuggestionsPane, suggestion_lines
+from console.ui.panes.timeline import TimelinePane
 from console.ui.screens.logs import LogsScreen
 from console.ui.screens.menu import Item, Menu
 from console.ui.screens.pages import (
@@ -70,8 +74,15 @@ def _open(screen: MainScreen) -> None:
         screen.open_with(_suggestion(screen, screen.pane))
     elif isinstance(screen.pane, AlertsPane) and isinstance(screen.pane.table.record, Alert):
         _alert(screen, screen.pane, screen.pane.table.record)
+    elif isinstance(screen.pane, TimelinePane) and screen.pane.entry is not None:
+        _entry(screen, screen.pane.entry)
     else:
         screen.say("There is nothing to open here.")
+
+
+def _entry(screen: MainScreen, entry: Entry) -> None:
+    lines = cache(lambda width: entry_lines(entry, width))
+    screen.app.push_screen(PageScreen(screen.engine, f"ENTRY  {entry.kind}", lines))
 
 
 def _alert(screen: MainScreen, pane: AlertsPane, alert: Alert) -> None:

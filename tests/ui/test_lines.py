@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from console.model.logs import LogLine
+from console.ui.widgets.cursor_lines import CursorLines
 from console.ui.widgets.lines import LineView
 
 
@@ -22,17 +24,21 @@ def text_of(record: LogLine | str) -> str:
 
 
 class Host(App[None]):
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, kind: type[LineView] = LineView) -> None:
         super().__init__()
-        self.lines = LineView(lambda record: ((text_of(record), "text"),), limit=limit)
+        self.lines = kind(lambda record: ((text_of(record), "text"),), limit=limit)
 
     def compose(self) -> ComposeResult:
         yield self.lines
 
 
-def run(script: Callable[[LineView, Pilot[None]], Awaitable[None]], limit: int = 100_000) -> None:
+def run(
+    script: Callable[[Any, Pilot[None]], Awaitable[None]],
+    limit: int = 100_000,
+    kind: type[LineView] = LineView,
+) -> None:
     async def go() -> None:
-        app = Host(limit)
+        app = Host(limit, kind)
         async with app.run_test(size=(40, 10)) as pilot:
             app.lines.focus()
             await pilot.pause()
@@ -178,3 +184,56 @@ def test_a_filter_over_many_lines_begins_at_the_end_and_keeps_the_place() -> Non
         assert [str(line) for line in lines.shown()] == ["line 3"], "saving waits for the whole"
 
     run(script)
+
+
+def ends_in(ending: str, text: str) -> bool:
+    return text.endswith(ending)
+
+
+def marked(lines: LineView) -> list[str]:
+    return [line for line in seen(lines) if line.startswith("▌")]
+
+
+def test_a_cursor_moves_by_lines_pages_and_to_the_edges_and_reads_what_is_seen() -> None:
+    async def script(lines: CursorLines, pilot: Pilot[None]) -> None:
+        kept = Kept(100_000)
+        lines.show(kept)
+        assert marked(lines) == ["▌ine 99999"] == seen(lines)[-1:]
+        await pilot.press("up")
+        assert lines.record == "line 99998" and seen(lines)[-1] == "line 99999"
+        kept.size += 1
+        lines.show(kept)
+        assert marked(lines) == ["▌ine 99998"] and lines.waiting == 1 and seen(lines)[-1] == "line 99999"
+        await pilot.press("pageup")
+        assert lines.record == "line 99989" and seen(lines)[0] == "line 99981"
+        await pilot.press("home", "up", "down")
+        assert marked(lines) == ["▌ine 1"] == seen(lines)[1:2]
+        await pilot.press("pagedown")
+        assert marked(lines) == ["▌ine 10"] == seen(lines)[1:2]
+        await pilot.press("end")
+        assert marked(lines) == ["▌ine 100000"] and lines.following and lines.waiting == 0
+        assert kept.read < 500
+        lines.show(Kept(0))
+        assert lines.record is None and marked(lines) == []
+        await pilot.press("up", "pageup", "home")
+        lines.show(Kept(2))
+        assert marked(lines) == ["▌ine 1"]
+
+    run(script, kind=CursorLines)
+
+
+def test_a_cursor_stays_on_its_record_under_a_filter_or_goes_to_the_next() -> None:
+    async def script(lines: CursorLines, pilot: Pilot[None]) -> None:
+        lines.show(Kept(5_000))
+        await pilot.press("home", *["pagedown"] * 3, "up", "up")
+        assert lines.record == "line 25"
+        for ending, record in (("5", "line 25"), ("8", "line 28"), ("x", None)):
+            lines.set_filter(partial(ends_in, ending))
+            assert len(list(lines.shown())) == (0 if record is None else 500)
+            assert lines.record == record
+            if record is not None:
+                assert marked(lines) == [record.replace("l", "▌", 1)]
+        lines.set_filter(None)
+        assert marked(lines) == ["▌ine 25"]
+
+    run(script, kind=CursorLines)

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 from console.model.text import clean
 from console.timeline.entry import Entry
 from console.ui.cells import Span, Spans, fit
+from console.ui.entry_page import late
 from console.ui.panes.base import Pane
-from console.ui.widgets.lines import LineView
+from console.ui.widgets.cursor_lines import CursorLines
 
 _ROLES = {
     "incident": "accent",
@@ -21,6 +22,10 @@ _ROLES = {
     "escalation": "warn",
     "comms": "text",
 }
+_TELLING = {"action.result": "outcome", "action.verdict": "verdict"}
+"""Where the data of an entry says what came of an action."""
+_OUTCOMES = {"done": "ok", "helped": "ok", "failed": "bad", "unknown": "bad", "worse": "bad"}
+_WRONG = ("failed", "unknown", "worse")
 _KIND = 14
 _USER = 8
 
@@ -32,7 +37,17 @@ class TimelinePane(Pane):
 
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
-        self.view = self.lines = LineView(self._form)
+        self.view = self.lines = CursorLines(self._form)
+
+    @property
+    def entry(self) -> Entry | None:
+        """The entry under the cursor."""
+        entry = self.lines.record
+        return entry if isinstance(entry, Entry) else None
+
+    def on_line_view_moved(self, _event: CursorLines.Moved) -> None:
+        """Say whether it follows."""
+        self.retitle()
 
     def lookup(self, key: str) -> None:
         """There are no rows, only lines."""
@@ -56,14 +71,15 @@ class TimelinePane(Pane):
     def _form(self, entry: Entry) -> Spans:
         kind, _, rest = entry.kind.partition(".")
         role = _ROLES.get(kind, "dim")
-        if entry.kind in ("action.refused", "comms.failed") or _went_wrong(entry):
+        outcome = _outcome(entry)
+        if entry.kind in ("action.refused", "comms.failed") or outcome in _WRONG:
             role = "bad"
-        late = entry.occurred_at[:19] != entry.ts[:19]
         spans: list[Span] = [
             (f" {_clock(entry.occurred_at)}", "dim"),
-            ("*" if late else " ", "warn"),
+            ("*" if late(entry) else " ", "warn"),
             (fit(f" {rest or kind}", _KIND), role),
             (fit(entry.user, _USER) + " ", "faint"),
+            (f"{outcome}: " if outcome else "", _OUTCOMES.get(outcome, "warn")),
             (clean(entry.text), "strong" if kind == "incident" else "text"),
         ]
         return tuple(spans)
@@ -99,13 +115,14 @@ def _clock(text: str) -> str:
         return "--:--:--"
 
 
-def _went_wrong(entry: Entry) -> bool:
-    """Whether it is the result of an action that failed or of which nobody knows."""
-    outcome = entry.data.get("outcome") if entry.kind == "action.result" else None
-    return isinstance(outcome, dict) and outcome.get("status") in ("failed", "unknown")
+def _outcome(entry: Entry) -> str:
+    """In a word what came of an action and whether it helped; "" for what tells of neither."""
+    found = entry.data.get(_TELLING.get(entry.kind, ""))
+    status = found.get("status") if isinstance(found, dict) else None
+    return clean(status, 20).replace("_", " ") if isinstance(status, str) else ""
 
 
 def _has(entry: Entry, words: Sequence[str]) -> bool:
     """Whether an entry has every word, folded, in what the pane shows of it."""
-    text = f"{entry.kind} {entry.user} {entry.text}".casefold()
+    text = f"{entry.kind} {entry.user} {_outcome(entry)} {entry.text}".casefold()
     return all(word in text for word in words)

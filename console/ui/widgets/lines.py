@@ -322,8 +322,7 @@ class LineView(LineWidget, can_focus=True):
             strip = self._strips[serial] = self._cut(spans, width)
         return strip
 
-    def _cut(self, spans: Spans, width: int) -> Strip:
-        if not self._left:
-            return strip_of(spans, width, self.palette, greyed=self._greyed)
-        strip = strip_of(spans, width + self._left, self.palette, greyed=self._greyed)
-        return strip.crop(self._left, self._left + width)
+    def _cut(self, spans: Spans, width: int, *, selected: bool = False) -> Strip:
+        whole = width + self._left
+        strip = strip_of(spans, whole, self.palette, selected=selected, greyed=self._greyed)
+        return strip.crop(self._left, whole) if self._left else strip
