@@ -10,8 +10,9 @@ import asyncio
 import concurrent.futures
 import contextlib
 import random
+import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -28,7 +29,9 @@ from console.model.clock import Clock
 from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogLine, LogRequest
 from console.model.source import Health, SourceStatus
+from console.model.symptoms.words import plural
 from console.sources.base import Source
+from console.timeline.entry import Entry
 from console.timeline.folder import default_spool
 
 _LOOK_EVERY = 0.25
@@ -98,12 +101,16 @@ class Engine:
             self._started.wait()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Cancel the sources and end the thread, within ``timeout`` seconds at most."""
+        """Cancel the sources and end the thread, within ``timeout`` seconds at most.
+
+        Entries that no sink took are told on standard error.
+        """
         if self._loop is None or self._thread is None or not self._thread.is_alive():
             return
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop_event().set)
         self._thread.join(timeout)
+        _tell_of(self._record.unwritten)
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Run a coroutine on the engine's loop, which is started if need be.
@@ -212,6 +219,7 @@ class Engine:
         for source in self._sources.values():
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(source.close(), 2)
+        await self._record.close()
         self._loader.shutdown(wait=False, cancel_futures=True)
 
     async def _run_source(self, name: str, factory: Factory) -> None:
@@ -255,6 +263,15 @@ class Engine:
             if changed:
                 self.board.touch("timeline")
             await asyncio.sleep(0 if self._record.behind else pause)
+
+
+def _tell_of(unwritten: Sequence[Entry]) -> None:
+    if unwritten:
+        what = plural(len(unwritten), "entry, which ends", "entries, which end")
+        them = "it" if len(unwritten) == 1 else "them"
+        print(f"warroom: no timeline has {what} with this console; write {them} down:", file=sys.stderr)
+    for entry in unwritten:
+        print(f"  {entry.occurred_at[:19]}Z  {entry.kind}  {entry.text}", file=sys.stderr)
 
 
 def _conduct(runbook: str) -> Conduct:

@@ -61,6 +61,16 @@ class RecordedTimeline(WatchedTimeline):
             await asyncio.to_thread(self.recorder.check)
             await asyncio.sleep(_PROBE_EVERY)
 
+    @property
+    def unwritten(self) -> tuple[Entry, ...]:
+        """Entries that no sink took yet."""
+        return self.recorder.held
+
+    async def close(self) -> None:
+        """Write what can still be written."""
+        if self.recorder.held:
+            await asyncio.to_thread(self.recorder.check)
+
     def _unanswered(self) -> tuple[Entry, ...]:
         """Intents without a result, but for those that this very console is carrying out."""
         mine = self.recorder.identity.session

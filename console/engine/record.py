@@ -116,6 +116,14 @@ class WatchedTimeline:
         if self.changed == changed:
             self.changed = ""
 
+    @property
+    def unwritten(self) -> tuple[Entry, ...]:
+        """Entries that no sink took yet: none here, where none is written."""
+        return ()
+
+    async def close(self) -> None:
+        """Write what can still be written."""
+
     async def note(self, text: str) -> str:
         """Refused: this record is only read."""
         raise PlanError(f"watch mode cannot write into the timeline (not written: {text[:40]}).")

@@ -158,9 +158,9 @@ class Recorder:
                 return draft
 
     @property
-    def held(self) -> int:
-        """How many entries wait in memory because no sink took them."""
-        return len(self._held)
+    def held(self) -> tuple[Entry, ...]:
+        """The entries that wait in memory because no sink took them."""
+        return tuple(self._held)
 
     def entries(self, incident: str | None = None) -> list[Entry]:
         """Return the entries of a timeline (None: the standby record), with those waiting in the spool."""

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from console.cli import main
-from console.engine.live import RecordedTimeline
+from console.config import Config
+from console.engine.live import RecordedTimeline, live_engine
 from console.engine.ports import PlanError
 from console.incident.change import Reopen, Resolve, Roles, Severity, Status, Title
 from console.model.clock import ManualClock
@@ -241,3 +242,27 @@ def test_an_incident_declared_while_the_state_folder_is_gone_is_shown(tmp_path: 
         clock.advance(2)
         record.refresh()
     assert (record.incident, record.recorder.incident) == (None, None)
+
+
+@pytest.mark.parametrize("room_again", [True, False])
+def test_what_no_sink_took_is_tried_again_and_told_on_leaving(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], room_again: bool
+) -> None:
+    for name in ("state", "cache"):
+        (tmp_path / name).write_text("a file where the folder should be")
+    engine = live_engine(Config(), ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC)), tmp_path / "state")
+    engine.start()
+    with pytest.raises(TimelineError, match="held in memory"):
+        engine.note("the pager is quiet").result(20)
+    if room_again:
+        (tmp_path / "state").unlink()
+    engine.stop(20)
+    told = capsys.readouterr().err
+    if room_again:
+        assert told == ""
+        assert "the pager is quiet" in (tmp_path / "state" / "standby.jsonl").read_text()
+    else:
+        assert told == (
+            "warroom: no timeline has 1 entry, which ends with this console; write it down:\n"
+            "  2026-03-01T12:00:00Z  note  the pager is quiet\n"
+        )

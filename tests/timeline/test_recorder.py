@@ -333,7 +333,7 @@ def test_break_glass_never_refuses_and_is_written_later(tmp_path: Path) -> None:
     recorder = new_recorder(state_dir)
     block(state_dir)
     held = recorder.record_break_glass("action.intent", "restart unrecorded")
-    assert (held.seq, recorder.held) == (0, 1)
+    assert (held.seq, recorder.held) == (0, (held,))
     with pytest.raises(TimelineError):
         recorder.record("note", "still nothing")
     unblock(state_dir)
@@ -343,7 +343,7 @@ def test_break_glass_never_refuses_and_is_written_later(tmp_path: Path) -> None:
         ("restart unrecorded", True),
         ("done", None),
     ]
-    assert (entries[0].id, recorder.held, recorder.open_intents()) == (held.id, 0, [])
+    assert (entries[0].id, recorder.held, recorder.open_intents()) == (held.id, (), [])
 
 
 def test_an_intent_without_result_is_an_unknown_outcome(tmp_path: Path) -> None:
