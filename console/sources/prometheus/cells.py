@@ -42,15 +42,16 @@ class Column(msgspec.Struct, frozen=True):
         return Reading(State.OK, value, at, reason)
 
 
-def outlived(reading: Reading, up: Reading, settings: PrometheusSettings) -> Reading:
+def outlived(reading: Reading, up: Reading, settings: PrometheusSettings, answered: float | None) -> Reading:
     """A cell of a service whose targets are all down: a rate outlives them by its window.
 
-    The number is kept for the screen, but it is the past: STALE, never OK, and nobody knows how old.
+    The number is kept for the screen, but it is the past: STALE, never OK, and as old as the last time that
+    a target ``answered``; None when it was not seen to.
     """
     if not reading.ok or not up.ok or up.value != 0:
         return reading
     reason = f"targets are down; this is left over from the last {duration(settings.window)}"
-    return msgspec.structs.replace(reading, state=State.STALE, at=None, reason=reason)
+    return msgspec.structs.replace(reading, state=State.STALE, at=answered, reason=reason)
 
 
 def history(points: Sequence[tuple[float, float]], end: float, step: float, span: float) -> tuple[Point, ...]:

@@ -41,6 +41,7 @@ class PrometheusSource:
         self._client = Client(settings)
         self._step = float(max(math.ceil(settings.history / COLUMNS), math.ceil(settings.interval)))
         self._seen: dict[str, None] = {}
+        self._answered: dict[str, float] = {}
         self._separate: set[Number] = set()
         self._points: dict[str, tuple[tuple[float, float], ...]] = {}
         self._history_end = 0.0
@@ -186,11 +187,14 @@ class PrometheusSource:
         at = self._clock.now().timestamp()
         cells = {number: columns[number].reading(number, item.name, self._settings, at) for number in Number}
         up = cells[Number.UP]
+        if up.ok and up.value:
+            self._answered[item.name] = at
+        answered = self._answered.get(item.name)
         return ServiceMetrics(
             name=clean(item.name, 120),
-            error_ratio=outlived(cells[Number.ERROR_RATIO], up, self._settings),
-            rate=outlived(cells[Number.RATE], up, self._settings),
-            p95=outlived(cells[Number.P95], up, self._settings),
+            error_ratio=outlived(cells[Number.ERROR_RATIO], up, self._settings, answered),
+            rate=outlived(cells[Number.RATE], up, self._settings, answered),
+            p95=outlived(cells[Number.P95], up, self._settings, answered),
             up=up,
             threshold=item.threshold,
             history=history(

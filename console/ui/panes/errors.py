@@ -17,7 +17,7 @@ from console.ui.panes.base import Pane, matches
 from console.ui.widgets.sparkline import Chart, Mark, buckets, place, spark_line
 from console.ui.widgets.table import Column
 
-_SPARK = (16, 100)
+_SPARK = (11, 100)
 """The least and the most cells of a history in a row."""
 
 _RECENT = 1000
@@ -152,9 +152,11 @@ class ErrorsPane(Pane):
         return ((glyphs.ok, "faint"),) if service.error_ratio.ok else ((glyphs.unknown, "warn"),)
 
     def _name_cell(self, service: ServiceMetrics) -> Spans:
-        down = service.up.ok and (service.up.value or 0) < 1
+        """The share of targets follows its word: cut off, a lone number would read as the share of errors."""
         name = (service.name, "strong" if service.sick else "text")
-        return (name, (f" {percent(service.up.value)} up", "bad")) if down else (name,)
+        if not service.up.ok or service.up.value is None or service.up.value >= 1:
+            return (name,)
+        return (name, (f" up {int(service.up.value * 100)}%" if service.up.value else " down", "bad"))
 
     def _spark_cell(self, service: ServiceMetrics) -> Spans:
         points = service.history

@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from console.config import PrometheusSettings
-from console.model.clock import SystemClock
+from console.model.clock import ManualClock, SystemClock
 from console.model.metrics import PrometheusSnapshot
-from console.model.reading import State
+from console.model.reading import Reading, State
 from console.model.secret import Secret
 from console.model.source import Health
 from console.model.strict import convert
@@ -138,6 +139,32 @@ def test_infinity_is_no_number() -> None:
     assert {cell.state for cell in (shop.p95, shop.rate, shop.error_ratio)} == {State.NO_DATA}
 
 
+def test_a_rate_that_outlives_its_targets_is_as_old_as_their_last_answer() -> None:
+    clock = ManualClock(datetime(2026, 3, 1, tzinfo=UTC))
+    up = "1"
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        expression = parse_qs(urlsplit(handler.path).query)["query"][0]
+        value = up if expression.startswith("avg") else "0.5"
+        reply(200, success([{"metric": {"job": "shop"}, "value": [1.0, value]}]))(handler)
+
+    async def story(url: str) -> list[Reading]:
+        nonlocal up
+        asked = PrometheusSource(PrometheusSettings(url=url), clock, random.Random(1))
+        found = []
+        for up, passed in (("0", 1), ("1", 1), ("0", 40), ("0", 2)):
+            clock.advance(passed)
+            found.append((await asked.read()).services[0].error_ratio)
+        await asked.close()
+        return found
+
+    with scripted(answer) as (url, _):
+        unknown, fresh, stale, later = asyncio.run(story(url))
+    assert (unknown.state, unknown.at) == (State.STALE, None), "it was never seen to answer"
+    assert fresh.ok and stale.state is State.STALE
+    assert stale.at == later.at == fresh.at == clock.now().timestamp() - 42
+
+
 def test_requests_are_few_reads_and_carry_prefix_headers_and_a_time_limit() -> None:
     body = success([{"metric": {"job": "shop"}, "value": [1.0, "0.5"]}])
     with scripted(reply(200, body)) as (url, requests):
@@ -204,7 +231,7 @@ def test_a_hung_server_does_not_hold_the_exit_of_the_process() -> None:
     program = """
 import asyncio, random, sys
 from console.config import PrometheusSettings
-from console.model.clock import SystemClock
+from console.model.clock import ManualClock, SystemClock
 from console.sources.prometheus import PrometheusSource
 
 async def main():
