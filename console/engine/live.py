@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from console.config import Config
 from console.engine import memory
@@ -25,7 +25,7 @@ from console.incident.change import SEVERITIES, Change, Resolve, apply
 from console.incident.record import declare, list_incidents
 from console.mitigations.postgres.kept import ActingSessions
 from console.model.clock import Clock
-from console.timeline.entry import Entry, Kind, Source, TimelineError, format_time, parse_time
+from console.timeline.entry import Entry, Kind, TimelineError, format_time, parse_time
 from console.timeline.folder import default_spool, spool_path
 from console.timeline.recorder import Recorder
 from console.timeline.spool import SpoolError, waiting_in
@@ -200,18 +200,7 @@ def live_engine(
     runner = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir, sessions=sessions)
     engine.mitigator = runner
     engine.attach(lambda: _recover_later(runner), "recovery")
-
-    def record(
-        kind: Kind,
-        text: str,
-        *,
-        source: Source = "system",
-        data: Mapping[str, Any] | None = None,
-        occurred_at: datetime | None = None,
-    ) -> Entry:
-        return timeline.recorder.record(kind, text, source=source, data=data, occurred_at=occurred_at)
-
-    observer = Observer(engine.board, record, clock, known=lambda: timeline.known)
+    observer = Observer(engine.board, timeline.recorder.record, clock, known=lambda: timeline.known)
     engine.attach(observer.run, "observer")
     engine.attach(timeline.keep_sinks_known, "sinks")
     engine.attach(_load_mitigations, "mitigation libraries")

@@ -9,7 +9,7 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -198,27 +198,24 @@ def declare(
     *,
     lead: str | None = None,
     drill: bool = False,
-    parallel: bool = False,
-    source: Literal["operator", "console"] = "operator",
-    data: dict[str, Any] | None = None,
 ) -> IncidentRecord:
     """Declare an incident, attach the recorder to it and return its record.
 
-    The id INC-YYYYMMDD-N (UTC day) is never given twice, whatever other consoles do at the same moment. While
-    another incident is open this is refused with a TimelineError, unless `parallel`. `data` adds to what the
-    entry keeps. Raise TimelineError when no sink takes the declaration; then nothing was declared.
+    The id INC-YYYYMMDD-N (UTC day) is never given twice, whatever other consoles do at the same moment. Raise
+    TimelineError while another incident is open and when no sink takes the declaration; then nothing was
+    declared.
     """
     state_dir, spool, before = recorder.state_dir, recorder.spool, recorder.incident
     with _declaring(state_dir):
-        other = None if parallel else open_incident(state_dir, spool)
+        other = open_incident(state_dir, spool)
         if other is not None:
             raise TimelineError(f"{other.id} ({other.title}) is still open: join it, or resolve it first.")
         incident = _allot(state_dir, spool, recorder.clock.now().strftime("%Y%m%d"))
         recorder.attach(incident)
-        facts = {**(data or {}), "severity": severity, "title": title, "lead": lead, "drill": drill}
+        facts = {"severity": severity, "title": title, "lead": lead, "drill": drill}
         mark = "DRILL: " if drill else ""
         try:
-            recorder.record("incident.declared", f"{mark}{severity} {title}", source=source, data=facts)
+            recorder.record("incident.declared", f"{mark}{severity} {title}", data=facts)
         except TimelineError:
             recorder.attach(before)
             with contextlib.suppress(OSError):

@@ -12,20 +12,22 @@ from console.model.clock import ManualClock
 from console.timeline.chain import verify
 from console.timeline.entry import TimelineError
 from console.timeline.file import read_timeline
-from console.timeline.folder import incident_folder
+from console.timeline.folder import incident_folder, incident_ids
 from tests.timeline.helpers import START, new_recorder
 
 DECLARER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from console.incident.record import declare
+from console.incident.record import _allot, declare
 from console.model.clock import ManualClock
 from console.timeline.entry import TimelineError
 from console.timeline.recorder import Recorder
 recorder = Recorder(Path(sys.argv[1]), ManualClock(datetime(2026, 3, 1, tzinfo=UTC)))
 for _ in range(10):
-    try: print(declare(recorder, "SEV2", "x", parallel=sys.argv[2] == "parallel").id, flush=True)
+    try:
+        if sys.argv[2] == "number": print(_allot(recorder.state_dir, None, "20260301"), flush=True)
+        else: print(declare(recorder, "SEV2", "x").id, flush=True)
     except TimelineError: print("refused", flush=True)
 """
 
@@ -43,14 +45,14 @@ def declare_at_once(state_dir: Path, how: str) -> list[str]:
 
 
 def test_no_number_is_given_twice(tmp_path: Path) -> None:
-    said = declare_at_once(tmp_path, "parallel")
+    said = declare_at_once(tmp_path, "number")
     assert len(said) == len(set(said)) == 40
     assert {f"INC-20260301-{n}" for n in range(1, 41)} == set(said)
-    assert [record.id for record in list_incidents(tmp_path)] == [f"INC-20260301-{n}" for n in range(1, 41)]
+    assert incident_ids(tmp_path) == [f"INC-20260301-{n}" for n in range(1, 41)]
 
 
 def test_of_consoles_that_declare_at_once_one_wins(tmp_path: Path) -> None:
-    said = declare_at_once(tmp_path, "alone")
+    said = declare_at_once(tmp_path, "incident")
     assert sorted(said) == ["INC-20260301-1"] + ["refused"] * 39
 
 
@@ -95,12 +97,14 @@ def test_an_incident_runs_from_declaration_to_resolution(tmp_path: Path) -> None
     assert (current.status, current.resolved_at) == ("investigating", None)
 
 
-def test_a_second_incident_needs_to_be_asked_for(tmp_path: Path) -> None:
+def test_a_second_incident_is_refused_and_of_two_the_later_counts(tmp_path: Path) -> None:
     recorder = new_recorder(tmp_path)
     declare(recorder, "SEV2", "first")
     with pytest.raises(TimelineError, match=r"INC-20260301-1 \(first\) is still open"):
         declare(new_recorder(tmp_path), "SEV1", "second")
-    assert declare(new_recorder(tmp_path), "SEV1", "second", parallel=True).id == "INC-20260301-2"
+    assert incident_ids(tmp_path) == ["INC-20260301-1"]
+    recorder.attach("INC-20260301-2")
+    recorder.record("incident.declared", "by a console that saw no other", data={"title": "second"})
     current = open_incident(tmp_path)
     assert current is not None
     assert current.title == "second"
@@ -196,20 +200,20 @@ def test_an_incident_can_be_declared_into_the_spool_and_goes_home(tmp_path: Path
     state_dir.write_text("in the way")
     recorder = new_recorder(state_dir, spool=spool)
     one = declare(recorder, "SEV1", "disk gone")
-    two = declare(new_recorder(state_dir, spool=spool), "SEV1", "other", parallel=True)
+    resolve(recorder)
+    two = declare(recorder, "SEV1", "other")
     assert (one.id, two.id) == ("INC-20260301-1", "INC-20260301-2")
     assert recorder.health.state == "degraded"
     current = open_incident(state_dir, spool)
     assert current is not None
     assert current.id == two.id
     state_dir.unlink()
-    recorder.record("note", "the disk is back")
+    recorder.check()
     home = load(state_dir, one.id)
     assert home is not None
     assert home.title == "disk gone"
-    assert (
-        declare(new_recorder(state_dir, spool=spool), "SEV3", "third", parallel=True).id == "INC-20260301-3"
-    )
+    resolve(recorder)
+    assert declare(new_recorder(state_dir, spool=spool), "SEV3", "third").id == "INC-20260301-3"
 
 
 def test_the_day_is_utc(tmp_path: Path) -> None:
