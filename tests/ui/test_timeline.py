@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from console.timeline.entry import format_time
 from console.ui.screens.pages import PageScreen
 from tests.ui.drive import Ui, drive
-from tests.ui.fake import NOW, FakeEngine
+from tests.ui.fake import NOW, START, FakeEngine
 
 PLAN = "Roll back deployment/checkout to revision 41"
 
@@ -86,3 +89,37 @@ def test_nothing_can_be_opened_where_nothing_is_recorded() -> None:
         assert ui.at_home and "There is nothing to open here." in ui.text()
 
     drive(FakeEngine(), script, (80, 24))
+
+
+def test_an_entry_of_another_day_shows_its_date() -> None:
+    engine = FakeEngine()
+    for kind, days in (("escalation", 365), ("note", 1), ("note", 0)):
+        engine.timeline.add(kind, f"{days} days ago", at=NOW - days * 86400)
+
+    async def script(ui: Ui) -> None:
+        ui.main.focus_pane("timeline")
+        await ui.settle()
+        assert ui.line("365 days ago").startswith(" 03-01 14:30 escalation ana      365 days ago")
+        assert ui.line(" 1 days ago").startswith(" 02-28 14:30 note       ana      1 days ago")
+        assert ui.line(" 0 days ago").startswith("▌14:30:00  note         ana      0 days ago")
+        await ui.wait(10 * 3600)
+        assert ui.line(" 0 days ago").startswith("▌03-01 14:30 note       ana      0 days ago")
+
+    drive(engine, script, (80, 24))
+
+
+def test_the_mark_of_what_was_recorded_later_is_explained_on_its_page() -> None:
+    engine = FakeEngine()
+    entry = engine.timeline.add("note", "seen before", at=NOW - 125)
+    engine.timeline.entries = (msgspec.structs.replace(entry, ts=format_time(START)),)
+
+    async def script(ui: Ui) -> None:
+        ui.main.focus_pane("timeline")
+        await ui.settle()
+        assert ui.line("seen before").startswith("▌14:27:55* note")
+        await ui.press("enter")
+        await ui.settle()
+        assert "2026-03-01 14:27:55Z" in ui.line("happened")
+        assert "14:30:00Z, 2m after it happened: the * in the timeline" in ui.line("recorded")
+
+    drive(engine, script, (80, 24))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from console.model.text import clean
@@ -26,6 +26,8 @@ _TELLING = {"action.result": "outcome", "action.verdict": "verdict"}
 """Where the data of an entry says what came of an action."""
 _OUTCOMES = {"done": "ok", "helped": "ok", "failed": "bad", "unknown": "bad", "worse": "bad"}
 _WRONG = ("failed", "unknown", "worse")
+_TIME = 8
+"""Cells of a time of today; a longer one takes them from the kind."""
 _KIND = 14
 _USER = 8
 
@@ -38,6 +40,7 @@ class TimelinePane(Pane):
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
         self.view = self.lines = CursorLines(self._form)
+        self._today = _day(self.now)
 
     @property
     def entry(self) -> Entry | None:
@@ -61,6 +64,12 @@ class TimelinePane(Pane):
         """Show what is new; begin anew when it is another record."""
         self.lines.show(self.engine.timeline.entries)
 
+    def repaint(self) -> None:
+        """After midnight the lines of the day before show their date."""
+        if self._today != _day(self.now):
+            self._today = _day(self.now)
+            self.lines.forget()
+
     def set_filter(self, text: str) -> None:
         """Show only entries that contain ``text``."""
         self.filter = text
@@ -74,10 +83,12 @@ class TimelinePane(Pane):
         outcome = _outcome(entry)
         if entry.kind in ("action.refused", "comms.failed") or outcome in _WRONG:
             role = "bad"
+        when = _when(entry.occurred_at, self._today)
+        gap = " " if len(when) == _TIME else ""
         spans: list[Span] = [
-            (f" {_clock(entry.occurred_at)}", "dim"),
+            (f" {when}", "dim"),
             ("*" if late(entry) else " ", "warn"),
-            (fit(f" {rest or kind}", _KIND), role),
+            (fit(gap + (rest or kind), _KIND + _TIME - len(when)), role),
             (fit(entry.user, _USER) + " ", "faint"),
             (f"{outcome}: " if outcome else "", _OUTCOMES.get(outcome, "warn")),
             (clean(entry.text), "strong" if kind == "incident" else "text"),
@@ -108,11 +119,17 @@ class TimelinePane(Pane):
         return [(("Nothing is recorded yet. Press a to write a note.", "dim"),)]
 
 
-def _clock(text: str) -> str:
+def _day(now: float) -> str:
+    return f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
+
+
+def _when(text: str, today: str) -> str:
+    """The time of an entry of today; of another day the date, and the time without its seconds."""
     try:
-        return datetime.fromisoformat(text).strftime("%H:%M:%S")
+        at = datetime.fromisoformat(text)
     except ValueError:
         return "--:--:--"
+    return f"{at:%H:%M:%S}" if f"{at:%Y-%m-%d}" == today else f"{at:%m-%d %H:%M}"
 
 
 def _outcome(entry: Entry) -> str:
