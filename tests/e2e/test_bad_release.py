@@ -33,7 +33,7 @@ def test_the_right_revision_is_found_and_restored(start_world: Callable[..., Wor
     world = start_world("bad-release")
     with Terminal(world.command("run"), columns=120, rows=40, env=world.environment) as terminal:
         terminal.wait_for(lambda text: "checkout" in text and "storefront" in text, 30)
-        terminal.wait_for("error-ratio-high", 120)
+        terminal.wait_for(lambda text: "checkout error-r" in text or "error-ratio-high" in text, 120)
         assert ratio(world) > 0.03
 
         terminal.send("1/checkout\r")

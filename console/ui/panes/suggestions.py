@@ -32,7 +32,7 @@ class SuggestionsPane(Pane):
         return (
             Column("", 1, self._glyph_cell),
             Column("SCENARIO OR SIGNAL", 20, self._name_cell, grow=1),
-            Column("FIRST STEP", 18, self._step_cell, grow=1, rank=1),
+            Column("STEP OR EVIDENCE", 18, self._step_cell, grow=1, rank=1),
             Column("SINCE", 6, self._since_cell, right=True, rank=2),
         )
 
@@ -58,7 +58,7 @@ class SuggestionsPane(Pane):
         self._rows = rows
         self.table.set_keys(list(rows))
 
-    # The cells
+    # The cells: the object comes first, so that it is not what is cut off
 
     def _glyph_cell(self, row: Suggestion | Signal) -> Spans:
         glyphs = self.table.glyphs
@@ -70,20 +70,20 @@ class SuggestionsPane(Pane):
     def _name_cell(self, row: Suggestion | Signal) -> Spans:
         if isinstance(row, Suggestion):
             return ((row.title, "strong"), (f" {row.score:.0%}", "dim"))
-        return ((row.name, "text"), (f" {row.label}", "dim"))
+        return ((_object(row), "text"), (" ", "dim"), (row.name, "dim"))
 
     def _step_cell(self, row: Suggestion | Signal) -> Spans:
         if isinstance(row, Signal):
             return ((row.detail, "dim"),)
         action = self.first_action(row)
+        on = (row.target.name, "accent") if row.target is not None else ("", "accent")
+        colon = (": " if row.target is not None else "", "accent")
         if action is None and row.by_hand:
-            return (("By hand: ", "accent"), (row.by_hand, "text"))
+            return (on, (" by hand: " if on[0] else "By hand: ", "accent"), (row.by_hand, "text"))
         if action is None:
-            return ((row.steps[0].text if row.action and row.steps else row.why, "dim"),)
-        on = f" {row.target.name}" if row.target is not None else ""
+            return (on, colon, (row.steps[0].text if row.action and row.steps else row.why, "dim"))
         place = cluster_prefix(clusters_of(self.engine.board), row.source).rstrip(":")
-        on += f" in {place}" if place else ""
-        return ((f"{action.title}{on}", "accent"),)
+        return (on, colon, (action.title, "accent"), (f" in {place}" if place else "", "accent"))
 
     def _since_cell(self, row: Suggestion | Signal) -> Spans:
         return ((age(self.now - row.since), "dim") if isinstance(row, Signal) else ("", "dim"),)
@@ -158,6 +158,14 @@ def suggestion_lines(row: Suggestion | Signal, action: Action | None, width: int
     for number, hint in enumerate(row.hints):
         lines += labelled("hints" if number == 0 else "", hint, width, role="dim")
     return lines
+
+
+def _object(signal: Signal) -> str:
+    """What a signal is about, short enough to stay whole: the kind of a workload is in its page."""
+    parts = signal.subject.split("/")
+    if signal.source.startswith("kubernetes") and len(parts) > 1:
+        del parts[-2]
+    return f"{signal.place}{'/'.join(parts)}"
 
 
 def _text(row: Suggestion | Signal) -> str:
