@@ -152,7 +152,8 @@ def test_a_rate_that_outlives_its_targets_is_as_old_as_their_last_answer() -> No
         nonlocal up
         asked = PrometheusSource(PrometheusSettings(url=url), clock, random.Random(1))
         found = []
-        for up, passed in (("0", 1), ("1", 1), ("0", 40), ("0", 2)):
+        for value, passed in (("0", 1), ("1", 1), ("0", 40), ("0", 2)):
+            up = value
             clock.advance(passed)
             found.append((await asked.read()).services[0].error_ratio)
         await asked.close()
