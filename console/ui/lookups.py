@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from console.model.actions import Action
 from console.model.kube import Event, KubeSnapshot, Pod, Workload
 from console.model.logs import TAIL, LogRequest
 from console.model.metrics import Alert
@@ -133,13 +134,13 @@ def _logs(screen: MainScreen) -> None:
     if not pods:
         screen.say(f"{_label(row)} has no pods, so there are no logs.", "warn")
         return
-    if len(pods) > _MERGED:
-        screen.say(f"Logs of {_MERGED} of {len(pods)} pods, the sick ones first.", "warn")
     names = tuple(pod.name for pod in pods[:_MERGED])
     containers = tuple(dict.fromkeys(container.name for pod in pods for container in pod.containers))
     tail = min(TAIL, _FIRST_LINES // len(names))
     request = LogRequest(row.namespace, names, tail=tail)
     label = _label(row) + (f"  {len(names)} pods" if len(names) > 1 else "")
+    if len(pods) > _MERGED:
+        label = f"{_label(row)}  {_MERGED} of {len(pods)} pods, the sick ones first"
     screen.app.push_screen(LogsScreen(screen.engine, source, label, request, containers))
 
 
@@ -255,24 +256,32 @@ def _palette(screen: MainScreen) -> None:
 
 
 async def _pick_action(screen: MainScreen) -> None:
+    """Those of the focused pane first; one of another pane is done there, on the row that is chosen in it."""
     keymap = screen.keymap
-    kinds = frozenset(selection.target.kind for selection in screen.pane.selections())
+    actions = sorted(keymap.actions, key=lambda action: action.pane not in ("", screen.current))
     items = [
         Item(
             action.name,
             keymap.label(action.name),
-            action.title,
+            action.title if action.pane in ("", screen.current) else f"{action.title} ({action.pane})",
             action.help,
-            refusal="" if not action.targets or kinds & set(action.targets) else _needs(action.targets),
+            refusal=_needs(screen, action),
         )
-        for action in keymap.actions
-        if action.name != "ui.palette" and action.pane in ("", screen.current)
+        for action in actions
+        if action.name != "ui.palette" and action.pane in ("", *screen.panes)
     ]
     chosen = await screen.app.push_screen_wait(Menu(screen.engine, "Commands", items))
-    action = next((action for action in keymap.actions if action.name == chosen), None)
+    action = next((action for action in actions if action.name == chosen), None)
     if action is not None:
+        if action.pane:
+            screen.focus_pane(action.pane)
         perform(screen, action)
 
 
-def _needs(targets: tuple[str, ...]) -> str:
-    return f"needs a {' or '.join(targets)} under the cursor"
+def _needs(screen: MainScreen, action: Action) -> str:
+    """Why the row under the cursor of its pane is none that an action works on, or ""."""
+    pane = screen.panes[action.pane or screen.current]
+    kinds = {selection.target.kind for selection in pane.selections()}
+    if not action.targets or kinds & set(action.targets):
+        return ""
+    return f"needs a {' or '.join(action.targets)} under the cursor"

@@ -240,6 +240,30 @@ def test_palette_finds_and_does() -> None:
     drive(everything(FakeEngine()), script)
 
 
+def test_palette_finds_what_another_pane_does() -> None:
+    mitigator = FakeMitigator()
+
+    async def script(ui: Ui) -> None:
+        await ui.press("2", "colon", *"roll back", "enter")
+        await ui.settle()
+        assert ui.main.current == "pods" and ("options", "k8s.rollback") == mitigator.calls[0][:2]
+
+    drive(everything(FakeEngine(mitigator=mitigator)), script)
+
+
+def test_the_key_line_tells_what_works_on_the_first_row_as_soon_as_it_comes() -> None:
+    engine = FakeEngine(mitigator=FakeMitigator())
+
+    async def script(ui: Ui) -> None:
+        await ui.settle()
+        assert "Restart" not in ui.grid()[-1]
+        everything(engine)
+        await ui.wait(1)
+        assert "r Restart" in ui.grid()[-1]
+
+    drive(engine, script)
+
+
 def test_namespace_menu() -> None:
     async def script(ui: Ui) -> None:
         await ui.press("n", "down", "enter")

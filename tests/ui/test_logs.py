@@ -53,7 +53,33 @@ def test_logs_of_a_workload_are_merged_filtered_counted_and_saved(tmp_path: Path
         assert saved.read_text() == "14:30:00Z checkout-7d9f8-000/app ERROR no stock\n"
         assert saved.stat().st_mode & 0o777 == 0o600 and saved_name in ui.text()
         await ui.press("escape")
+        assert "4 lines  following" in ui.text(), "the filter goes first"
+        await ui.press("escape")
         assert ui.at_home and ("close", "kubernetes:prod") in engine.calls
+
+    drive(engine, script, (160, 40))
+
+
+def test_how_to_save_and_to_close_is_told_on_a_narrow_screen_too() -> None:
+    async def script(ui: Ui) -> None:
+        await ui.press("l")
+        await ui.settle()
+        assert ui.grid()[-1].rstrip().endswith("w Save  esc Close")
+
+    drive(everything(FakeEngine()), script, (80, 24))
+
+
+def test_of_many_pods_the_title_says_how_many_are_read() -> None:
+    engine = FakeEngine()
+    engine.health("kubernetes:prod")
+    row = workload("catalog", 26)
+    engine.board.publish("kubernetes:prod", snapshot([row], [pod(row, number) for number in range(26)]))
+
+    async def script(ui: Ui) -> None:
+        await ui.settle()
+        await ui.press("l")
+        await ui.settle()
+        assert "LOGS  deployment/catalog  20 of 26 pods, the sick ones first" in ui.text()
 
     drive(engine, script, (160, 40))
 

@@ -17,7 +17,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from console.model.actions import find
-from console.ui.cells import Spans, sides
+from console.ui.cells import Spans, sides, spans_width
 from console.ui.port import Engine
 from console.ui.screens.latest_size import LatestSize
 from console.ui.widgets.containers import Ground, Stack
@@ -141,11 +141,12 @@ class Dialog(LatestSize, ModalScreen[R | None], Ground, Generic[R], inherit_bind
         self._fit_height()
 
     def show_hint(self) -> None:
-        """Write the line of keys."""
-        spans: list[tuple[str, str]] = [(" ", "text")]
-        for key, text in self.keys_hint():
-            spans += [(key, "key"), (f" {text}  ", "dim")]
-        self.foot.show(spans)
+        """Write the line of keys; where not all fit, the way out stays and those before it go."""
+        *others, last = [((key, "key"), (f" {text}  ", "dim")) for key, text in self.keys_hint()]
+        room = self.foot.size.width - 1 - spans_width(last)
+        while others and sum(map(spans_width, others)) > room:
+            others.pop()
+        self.foot.show(((" ", "text"), *(span for hint in (*others, last) for span in hint)))
 
     def on_key(self, event: events.Key) -> None:
         """Leaving the console from a page; else own keys first, then Esc, then the widget."""

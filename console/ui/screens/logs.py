@@ -42,9 +42,9 @@ class LogsScreen(Dialog[None]):
         ("f", "Follow"),
         ("p", "Previous"),
         ("s", "Since"),
+        ("w", "Save"),
         ("c", "Container"),
         ("t", "Times"),
-        ("w", "Save"),
         ("esc", "Close"),
     )
 
@@ -222,6 +222,9 @@ class LogsScreen(Dialog[None]):
             self.lines.focus()
             return True
         match event.key:
+            case "escape" if self._text or self._errors or self._five:
+                self.field.value, self._errors, self._five = "", False, False
+                self._apply()
             case "slash":
                 self.field.display = True
                 self.field.focus()

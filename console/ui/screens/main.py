@@ -77,6 +77,7 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
         self.message_line = Bar(id="message")
         self.filtering = False
         self.key_line = KeyLine(band=True, id="keys")
+        self._keyed: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
         """Status line, panes in two columns, message line, key line."""
@@ -133,6 +134,8 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
                 pane.sync(now, tick=tick, monotonic=monotonic)
         self._show_message()
         self._show_tabs()
+        if self._keyed != self._kinds():  # the first rows have come, or what the cursor is on has gone
+            self.refresh_keys()
 
     def on_pane_shown(self) -> None:
         """Fill a pane that has come into sight alone; all together are filled when they are laid out."""
@@ -250,10 +253,14 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
             spans.append((f"{marks[alarm]} ", alarm or "text"))
         self.tabs.show(spans)
 
+    def _kinds(self) -> frozenset[str]:
+        """What the row under the cursor is, for the actions that work on it."""
+        return frozenset(selection.target.kind for selection in self.pane.selections())
+
     def refresh_keys(self) -> None:
         """Write the key line for the pane and the row."""
-        kinds = frozenset(selection.target.kind for selection in self.pane.selections())
-        self.key_line.bring_up(self.keymap, self.current, kinds)
+        self._keyed = self._kinds()
+        self.key_line.bring_up(self.keymap, self.current, self._keyed)
 
     def on_table_moved(self, _event: Table.Moved) -> None:
         """Another row: other keys, other details."""
@@ -295,8 +302,7 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
 
     def choose(self, actions: Iterable[Action]) -> Action:
         """Of several actions on one key, the first that fits the row."""
-        candidates = list(actions)
-        kinds = frozenset(selection.target.kind for selection in self.pane.selections())
+        candidates, kinds = list(actions), self._kinds()
         return next((action for action in candidates if fits(action, kinds)), candidates[0])
 
     def open_with(self, work: Coroutine[Any, Any, None]) -> None:
