@@ -16,7 +16,7 @@ from console.ui.commands import COMMANDS
 from console.ui.keys import Keymap, key_text
 from console.ui.screens.form import Form
 from console.ui.screens.menu import Menu
-from tests.ui.cluster import snapshot
+from tests.ui.cluster import pod, snapshot, workload  # snapshot
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
 from tests.ui.mitigator import FakeMitigator, make_plan
@@ -246,18 +246,22 @@ def test_palette_finds_what_another_pane_does() -> None:
     async def script(ui: Ui) -> None:
         await ui.press("2", "colon", *"roll back", "enter")
         await ui.settle()
-        assert ui.main.current == "pods" and ("options", "k8s.rollback") == mitigator.calls[0][:2]
+        assert ui.main.current == "pods" and mitigator.calls[0][:2] == ("options", "k8s.rollback")
 
     drive(everything(FakeEngine(mitigator=mitigator)), script)
 
 
-def test_the_key_line_tells_what_works_on_the_first_row_as_soon_as_it_comes() -> None:
+def test_the_key_line_follows_the_first_row_from_a_pod_to_its_workload() -> None:
     engine = FakeEngine(mitigator=FakeMitigator())
+    row = workload("checkout")
+    engine.health("kubernetes:prod")
+    alone = snapshot([workload("checkout-0", kind="Pod", uid="p")], [])
+    engine.board.publish("kubernetes:prod", alone)
 
     async def script(ui: Ui) -> None:
         await ui.settle()
-        assert "Restart" not in ui.grid()[-1]
-        everything(engine)
+        assert "l Logs" in ui.grid()[-1] and "Restart" not in ui.grid()[-1]
+        engine.board.publish("kubernetes:prod", snapshot([row], [pod(row, 0)]))
         await ui.wait(1)
         assert "r Restart" in ui.grid()[-1]
 
