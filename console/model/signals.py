@@ -165,7 +165,8 @@ _POLLED: tuple[type[_Polled], ...] = (
 
 
 def _signal(finding: Finding, earlier: Signal | None, now: float, at: float, place: str) -> Signal:
-    since = earlier.since if earlier is not None else min(finding.since or now, now)
+    began = min(finding.since or now, now)
+    since = began if earlier is None or finding.name in _MOMENTS else earlier.since
     if finding.held and earlier is not None:
         detail = earlier.detail if earlier.detail.endswith(_HELD) else f"{earlier.detail}{_HELD}"
     elif finding.limit:
@@ -188,6 +189,8 @@ def _signal(finding: Finding, earlier: Signal | None, now: float, at: float, pla
 
 
 _HELD = "; no data now"
+_MOMENTS = frozenset({"new-revision"})
+"""Symptoms that are something that happened: it may happen again to the same subject before it is over."""
 
 
 def _quieter(earlier: Signal, at: float) -> tuple[Signal, ...]:

@@ -92,6 +92,19 @@ def test_a_young_revision_is_told_with_what_it_changed() -> None:
     assert look(Records({KUBE: cluster(workload(revision=1, revision_at=NOW - 60, created=NOW - 61))})) == ()
 
 
+def test_since_follows_a_rollback_to_the_revision_that_it_made() -> None:
+    older, newer = revision(41, "shop:v1", 9000), revision(42, "shop:v2", 300)
+    released = look(Records({KUBE: cluster(workload(revision=42, revision_at=NOW - 300), older, newer)}))
+    again = look(
+        Records({KUBE: cluster(workload(revision=42, revision_at=NOW - 300), older, newer)}), released
+    )
+    assert [signal.since for signal in again] == [NOW - 300]
+    back = cluster(workload(revision=43, revision_at=NOW - 60), revision(43, "shop:v1", 9000), newer)
+    (signal,) = look(Records({KUBE: back}), again)
+    assert signal.since == NOW - 60
+    assert signal.text == "new-revision(deployment/shop) revision 43: image shop:v2 -> shop:v1 since 20:25Z"
+
+
 def test_a_restart_does_not_hide_the_change_before_it_and_a_rollback_is_told_against_what_it_took_back() -> (
     None
 ):
