@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
+from console.config import Config
+from console.model.http import HttpSnapshot
 from console.model.metrics import Alert, AlertsSnapshot
+from console.model.strict import convert
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
-from tests.ui.scene import everything
+from tests.ui.scene import checks, everything
 
 SIZES = [(120, 40), (80, 24)]
 POD = "storefront-5d8f7c6b9-x2k4"
@@ -79,3 +83,28 @@ def test_a_check_says_since_when_and_how_fast(size: tuple[int, int]) -> None:
         assert "certificate ends" in ui.line("· shop")
 
     drive(everything(FakeEngine()), script, size)
+
+
+def test_enter_opens_the_check_which_follows_it() -> None:
+    http = [{"name": "checkout", "url": "https://shop.example/checkout", "expect": [200, 204], "body": "ok"}]
+    engine = everything(FakeEngine(convert({"http": http}, Config)))
+
+    async def script(ui: Ui) -> None:
+        ui.main.focus_pane("alerts")
+        await ui.press("home", "down", "enter")
+        await ui.settle()
+        assert ui.line("CHECK  checkout")
+        assert "down" in ui.line("State") and "connection refused" in ui.line("Answer")
+        assert "14:23Z, 6m" in ui.line("Since  ") and "no answer" in ui.line("Latency")
+        assert "https://shop.example/checkout" in ui.line("Address")
+        assert "200 or 204 to GET and a body that matches 'ok' within 3 s" in ui.line("Expected")
+        shot = checks()
+        well = msgspec.structs.replace(
+            shot.checks[1], state="healthy", reason="status 200", latency=0.05, since=NOW
+        )
+        engine.board.publish("http", HttpSnapshot(NOW, (shot.checks[0], well, shot.checks[2])))
+        await ui.wait(60)
+        assert "healthy" in ui.line("State") and "50ms" in ui.line("Latency")
+        assert "14:30Z, 1m" in ui.line("Since  ")
+
+    drive(engine, script)

@@ -14,6 +14,7 @@ from console.model.symptoms.words import plural
 from console.ui.cells import Span, Spans
 from console.ui.format import age, clock_text, seconds
 from console.ui.panes.base import Pane, Selection, matches
+from console.ui.screens.pages import PageScreen
 from console.ui.widgets.page import labelled
 from console.ui.widgets.table import Column
 
@@ -188,7 +189,47 @@ class AlertsPane(Pane):
             lines += labelled("" if number else "Labels", f"{name}={value}", width, role="dim")
         return lines
 
+    def check_lines(self, check: HttpCheck, width: int) -> list[Spans]:
+        """A check in full, for a page: what is asked, what is expected, and what came."""
+        settings = next((one for one in self.engine.config.http if one.name == check.name), None)
+        lines = labelled("State", check.state, width, role="strong")
+        if check.since is not None:
+            lines += labelled(
+                "Since", f"{_time(check.since, self.now)}, {age(self.now - check.since)}", width
+            )
+        lines += labelled("Answer", check.reason, width)
+        lines += labelled("Latency", "no answer" if check.latency is None else seconds(check.latency), width)
+        lines += labelled("Asked", f"{age(self.now - check.at)} ago", width)
+        lines += [(), *labelled("Address", check.url, width)]
+        if settings is not None:
+            body = f" and a body that matches {settings.body!r}" if settings.body else ""
+            statuses = " or ".join(map(str, settings.expect))
+            lines += labelled(
+                "Expected", f"{statuses} to {settings.method}{body} within {settings.timeout:g} s", width
+            )
+            lines += labelled("Every", f"{settings.interval:g} s", width)
+        if check.expires is not None:
+            left = check.expires - self.now
+            soon = "warn" if left < _EXPIRY else "text"
+            lines += labelled(
+                "Certificate", f"{_time(check.expires, self.now)}, {_left(left)}", width, role=soon
+            )
+        return lines
+
     # What the screen asks
+
+    def open(self) -> bool:
+        """Open the page of the check under the cursor, which follows it."""
+        check, key = self.table.record, self.table.cursor
+        if not isinstance(check, HttpCheck) or key is None:
+            return False
+
+        def lines(width: int) -> list[Spans]:
+            now = self.lookup(key)
+            return self.check_lines(now if isinstance(now, HttpCheck) else check, width)
+
+        self.app.push_screen(PageScreen(self.engine, f"CHECK  {check.name}", lines))
+        return True
 
     def summary(self) -> Spans:
         """How many fire, are silenced, are down."""
