@@ -69,7 +69,7 @@ class PodsPane(Pane):
             Column("", 1, self._state_cell),
             Column("NAME", 18, self._name_cell, grow=2),
             *((Column("CLUSTER", 10, self._cluster_cell),) if clusters else ()),
-            *((Column("NAMESPACE", 12, self._namespace_cell, rank=2),) if namespaces else ()),
+            *((Column("NAMESPACE", 10, self._namespace_cell, rank=2),) if namespaces else ()),
             Column("READY", 6, self._ready_cell, right=True),
             Column("RST", 4, self._restarts_cell, rank=1, right=True),
             Column("AGE", 8, self._age_cell, rank=3, right=True),
