@@ -16,6 +16,7 @@ from console.ui.cells import Spans
 from console.ui.commands import command, perform
 from console.ui.entry_page import entry_lines
 from console.ui.panes.alerts import AlertsPane
+from console.ui.panes.errors import ErrorsPane
 from console.ui.panes.pods import PodsPane
 from console.ui.panes.suggestions import SuggestionsPane, suggestion_lines
 from console.ui.panes.timeline import TimelinePane
@@ -77,8 +78,22 @@ def _open(screen: MainScreen) -> None:
         _alert(screen, screen.pane, screen.pane.table.record)
     elif isinstance(screen.pane, TimelinePane) and screen.pane.entry is not None:
         _entry(screen, screen.pane.entry)
+    elif isinstance(screen.pane, ErrorsPane) and (key := screen.pane.workload()) is not None:
+        _workload(screen, key)
     else:
         screen.say("There is nothing to open here.")
+
+
+def _workload(screen: MainScreen, key: str) -> None:
+    """Go to a row of the pods pane, also when a filter or a namespace hides it."""
+    pane = screen.panes["pods"]
+    assert isinstance(pane, PodsPane)
+    screen.focus_pane("pods")
+    pane.reread()
+    if key not in pane.table.keys:
+        pane.namespace = ""
+        pane.set_filter("")
+    pane.table.select(key)
 
 
 def _entry(screen: MainScreen, entry: Entry) -> None:

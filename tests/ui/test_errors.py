@@ -7,7 +7,7 @@ from console.model.metrics import PrometheusSnapshot
 from console.model.reading import Reading, State
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
-from tests.ui.scene import metrics, ok
+from tests.ui.scene import everything, metrics, ok
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
@@ -38,3 +38,36 @@ def test_targets_that_are_down_do_not_read_as_errors(
         assert line.count("stale 42s") == 3
 
     drive(engine, script, size)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+@pytest.mark.parametrize(("name", "workload"), [("cart", ""), ("basket", "deployment/cart")])
+def test_enter_goes_to_the_workload_of_the_service(name: str, workload: str, size: tuple[int, int]) -> None:
+    engine = everything(FakeEngine())
+    service = msgspec.structs.replace(metrics().services[0], name=name, workload=workload)
+    engine.board.publish("prometheus", PrometheusSnapshot(NOW, (service,)))
+
+    async def script(ui: Ui) -> None:
+        ui.main.panes["pods"].set_filter("auth")
+        ui.main.focus_pane("errors")
+        await ui.settle()
+        await ui.press("enter")
+        await ui.settle()
+        assert ui.main.current == "pods"
+        assert [one.label for one in ui.main.pane.selections()] == ["deployment/cart"]
+        assert "cart" in ui.line("▌·")
+
+    drive(engine, script, size)
+
+
+def test_a_service_without_a_workload_opens_nothing() -> None:
+    engine = FakeEngine()
+    engine.health("prometheus")
+    engine.board.publish("prometheus", metrics())
+
+    async def script(ui: Ui) -> None:
+        ui.main.focus_pane("errors")
+        await ui.press("enter")
+        assert ui.main.current == "errors" and "There is nothing to open here." in ui.text()
+
+    drive(engine, script)

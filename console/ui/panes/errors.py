@@ -187,6 +187,20 @@ class ErrorsPane(Pane):
 
     # What the screen asks
 
+    def workload(self) -> str | None:
+        """The key in the pods pane of the service under the cursor, the sickest where it is in several."""
+        service = self.table.record
+        if not isinstance(service, ServiceMetrics):
+            return None
+        wanted = (service.workload or f"deployment/{service.name}").lower()
+        found = [
+            (workload.sick, workload.severity, f"{source}|{workload.uid}")
+            for source, shot in self.engine.board.of_type(KubeSnapshot).items()
+            for workload in shot.workloads.values()
+            if workload.key.lower() == wanted
+        ]
+        return max(found)[-1] if found else None
+
     def repaint(self) -> None:
         """Draw the selected service, or the sickest one."""
         wanted = self.size.height >= _CHART_FROM
