@@ -32,7 +32,9 @@ from console.sources.kubernetes.errors import KubeError
 
 REVISION = "deployment.kubernetes.io/revision"
 CONFLICT_TRIES = 5
-"""How often a write is built anew when only the status of its object moved in between."""
+"""How often a write is built anew when only the status or replicas of its object moved in between."""
+_CONTAINERS = ("initContainers", "containers")
+_OF_CONTAINERS = {"image": ("image",), "environment": ("env", "envFrom"), "resources": ("resources",)}
 
 
 class RefusedError(Exception):
@@ -74,11 +76,30 @@ async def _nearest(api: Api, kind: Kind, name: str) -> str:
     return clean(f"; did you mean {close[0]!r}?", 160) if close else ""
 
 
-def fingerprint(live: Object) -> str:
-    """A digest of all that people and controllers decide on an object; its status does not count."""
-    metadata = live.get("metadata", {})
+def fingerprint(live: Object) -> dict[str, str]:
+    """A digest of each part of a workload that people and controllers decide on, by its name.
+
+    Its status does not count, nor does what neither a restart nor a roll-back touches: autoscalers set the
+    replicas at any time. A pause has a sentence of its own.
+    """
+    metadata, spec = live.get("metadata", {}), live.get("spec") or {}
     notes = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != REVISION}
-    return digest([metadata.get("uid"), metadata.get("labels"), notes, live.get("spec")])
+    template = spec.get("template") or {}
+    pod = template.get("spec") or {}
+    containers = [(kind, item) for kind in _CONTAINERS for item in pod.get(kind) or ()]
+    told = {key for keys in _OF_CONTAINERS.values() for key in keys}
+    parts: dict[str, Any] = {
+        title: [[item.get(key) for key in keys] for _, item in containers]
+        for title, keys in _OF_CONTAINERS.items()
+    }
+    parts["pod template"] = [
+        {key: value for key, value in template.items() if key != "spec"},
+        {key: value for key, value in pod.items() if key not in _CONTAINERS},
+        [[kind, {key: value for key, value in item.items() if key not in told}] for kind, item in containers],
+    ]
+    parts |= {"labels": metadata.get("labels"), "annotations": notes}
+    parts |= {key: value for key, value in spec.items() if key not in ("replicas", "paused", "template")}
+    return {title: digest(value) for title, value in parts.items()}
 
 
 def digest(value: Any) -> str:
@@ -189,13 +210,24 @@ async def _reread(api: Api, kind: Kind, name: str, sub: str) -> Object:
         raise RefusedError(f"The target could not be read again: {error}. Nothing was changed.") from None
 
 
-def same_object(live: Object, target: Target, seen: str) -> str:
-    """Why a workload is not as planned: another uid, or another fingerprint than ``seen``."""
+def same_object(live: Object, target: Target, seen: dict[str, str]) -> str:
+    """Why a workload is not as planned: another uid, or which parts have another digest than in ``seen``."""
     if live["metadata"]["uid"] != target.uid:
         return f"{target} was deleted and made again since the plan. Nothing was changed; plan again."
-    if fingerprint(live) != seen:
-        return f"{target} was changed by somebody since the plan. Nothing was changed; plan again."
+    now = fingerprint(live)
+    changed = [title for title in {**seen, **now} if now.get(title) != seen.get(title)]
+    if changed:
+        what = " and ".join(_told(title, live) for title in changed)
+        return f"Somebody changed the {what} of {target} since the plan. Nothing was changed; plan again."
     return ""
+
+
+def _told(title: str, live: Object) -> str:
+    """The name of a changed part, an image with the one of now."""
+    if title != "image":
+        return clean(title, 80)
+    images = [str(item.get("image")) for item in live["spec"]["template"]["spec"].get("containers") or ()]
+    return clean(f"image (now {', '.join(images)})", 240)
 
 
 def kubectl(world: World, api: Api, *words: str) -> str:

@@ -1,5 +1,6 @@
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -212,6 +213,10 @@ def test_a_change_between_plan_and_act_is_refused(tmp_path: Path) -> None:
 
             assert done.outcome is not None
             assert done.outcome.status == "refused"
+            assert (
+                "Somebody changed the image (now reg/shop:v3) of deployment/shop since the plan."
+                in done.outcome.detail
+            )
             assert "plan again" in done.outcome.detail
             assert r.image("shop") == "reg/shop:v3"
             assert r.kinds()[-1] == "action.refused"
@@ -236,6 +241,51 @@ def test_a_change_of_status_alone_is_no_conflict(tmp_path: Path) -> None:
             assert done.outcome is not None
             assert done.outcome.status == "done"
             assert r.image("shop") == "reg/shop:v1"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("action", ["k8s.rollback", "k8s.restart"])
+def test_another_number_of_replicas_is_no_conflict(action: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            await release_history(r)
+            plan = await r.plan(action, "deployment/shop")
+            r.cluster.patch("deploy", "shop", {"spec": {"replicas": 5}}, NAMESPACE)
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "done"
+            assert len(r.pods("shop")) == 5
+            assert r.image("shop") == ("reg/shop:v1" if action == "k8s.rollback" else "reg/shop:v2")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (ENV, "Somebody changed the environment of deployment/shop since the plan."),
+        ({"metadata": {"labels": {"a": "b"}}}, "Somebody changed the labels of"),
+        ({"spec": {"minReadySeconds": 7}}, "Somebody changed the minReadySeconds of"),
+        ({"spec": {"template": {"spec": {"priority": 7}}}}, "Somebody changed the pod template of"),
+        ({"spec": {"paused": True}}, "has been paused"),
+    ],
+)
+def test_what_was_changed_since_the_plan_is_named(change: dict[str, Any], said: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            plan = await r.plan("k8s.restart", "deployment/shop")
+            r.cluster.patch("deploy", "shop", change, NAMESPACE)
+
+            done = await r.runner.run(plan)
+
+            assert done.outcome is not None
+            assert done.outcome.status == "refused"
+            assert said in done.outcome.detail
 
     run(scenario())
 
