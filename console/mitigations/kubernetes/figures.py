@@ -19,7 +19,8 @@ class Before(msgspec.Struct, frozen=True):
     """What was measured before the act: of the related service, and pods available of desired.
 
     ``ratio`` is its error ratio (0..1), ``p95`` in seconds; None is no usable value. ``noise`` is how far
-    the ratio moved by itself from one window to the next, None when that is not known.
+    the ratio moved by itself from one window to the next, None when that is not known. ``rolling`` is whether
+    pods were missing only because a rollout was under way.
     """
 
     service: str = ""
@@ -28,20 +29,20 @@ class Before(msgspec.Struct, frozen=True):
     desired: int = 0
     noise: float | None = None
     p95: float | None = None
+    rolling: bool = False
 
 
 class Figure(msgspec.Struct, frozen=True):
     """One figure, judged. ``text`` has it before and after.
 
-    ``high`` is whether it is above its threshold now, ``clear`` whether it is not and, where it was, fell to
-    half. An inconclusive figure says why; one without a threshold is not judged.
+    ``high`` is whether it is above its threshold now. An inconclusive figure says why; one without a
+    threshold is not judged.
     """
 
     name: str
     status: Literal["helped", "no_change", "worse", "inconclusive", "not_judged"]
     text: str
     high: bool = False
-    clear: bool = False
     why: str = ""
 
     @property
@@ -51,9 +52,14 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 def error_ratio(before: Before, after: Reading, threshold: float) -> Figure:
-    """The error ratio. A rise by less than one percentage point is no worse."""
+    """The error ratio. A rise by less than one percentage point is no worse.
+
+    Below the threshold a fall to less than a third, by a fifth of the threshold or more, is a help too.
+    """
     name = f"error ratio of {before.service}"
-    return _judged(name, before.ratio, after, threshold, before.noise, 0.01, lambda it: f"{it:.2%}")
+    return _judged(
+        name, before.ratio, after, threshold, before.noise, 0.01, lambda it: f"{it:.2%}", threshold / 5
+    )
 
 
 def p95(before: Before, after: Reading, threshold: float | None) -> Figure:
@@ -66,12 +72,14 @@ def p95(before: Before, after: Reading, threshold: float | None) -> Figure:
 
 
 def pods(before: Before, available: int, desired: int) -> Figure:
-    """Readiness: pods available of those desired."""
+    """Readiness: pods available of those desired. Those that a rollout was about to start are no help."""
     text = f"{before.available} of {before.desired} available before, {available} of {desired} after"
     was_short, is_short = before.available < before.desired, available < desired
     if is_short and available < before.available:
         return Figure(PODS, "worse", text, high=True)
-    return Figure(PODS, "helped" if was_short and not is_short else "no_change", text, clear=not is_short)
+    if was_short and not is_short and before.rolling:
+        return Figure(PODS, "no_change", text, why="a rollout was under way before")
+    return Figure(PODS, "helped" if was_short and not is_short else "no_change", text)
 
 
 def clear_fall(value: float, noise: float | None) -> float:
@@ -91,29 +99,33 @@ def _judged(
     noise: float | None,
     least: float,
     show: Callable[[float], str],
+    floor: float | None = None,
 ) -> Figure:
     """A figure that is better when lower.
 
     Helped: it was above the threshold, fell clearly (``clear_fall``), and is not above it any more or fell
-    by half. A fall that is not clear is inconclusive however it stands to the threshold. Worse: it is above
-    the threshold and rose by half, by ``least`` and by more than it usually moves.
+    by half. A fall that is not clear is inconclusive however it stands to the threshold. One from below the
+    threshold has to be clear, of ``floor`` or more and to less than a third; without a floor it is no help.
+    Worse: it is above the threshold and rose by half, by ``least`` and by more than it usually moves.
     """
     now = after.value
     if was is None or not after.ok or now is None:
         blind = "no usable value before" if was is None else _blind(after)
         return Figure(name, "inconclusive", f"cannot be compared: {blind}")
-    high, clear = now > threshold, now <= (min(threshold, was / 2) if was > threshold else threshold)
+    high = now > threshold
     text = f"{show(was)} before, {show(now)} after, threshold {show(threshold)}"
     needed = clear_fall(was, noise)
     if was > threshold and (now <= threshold or now <= was / 2):
         if was - now >= needed:
-            return Figure(name, "helped", text, high, clear)
+            return Figure(name, "helped", text, high)
         moved = "" if noise is None else f" (it moved by {show(noise)} from window to window before)"
         why = f"so small a fall may be chance{moved}; {show(was - needed)} or less would be a clear one"
-        return Figure(name, "inconclusive", text, high, clear, why)
+        return Figure(name, "inconclusive", text, high, why)
+    if floor is not None and now < was / 3 and was - now >= max(floor, needed):
+        return Figure(name, "helped", text, high)
     if high and now - was >= max(was / 2, least, 3 * (noise or 0.0)):
-        return Figure(name, "worse", text, high, clear)
-    return Figure(name, "no_change", text, high, clear)
+        return Figure(name, "worse", text, high)
+    return Figure(name, "no_change", text, high)
 
 
 def _blind(reading: Reading) -> str:

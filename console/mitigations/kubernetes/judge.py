@@ -17,6 +17,9 @@ from console.model.reading import NO_DATA, Reading, State
 FEWEST_MOVES = 5
 """With fewer moves between windows it is not known how much a ratio moves by itself."""
 
+USUAL_WINDOW = 60.0
+"""Seconds of the window that ``Timing.settle`` leaves room for."""
+
 
 def related_service(world: World, kind: str, name: str) -> ServiceMetrics | None:
     """The service that a workload serves: by ``workload`` of its configuration, else of the same name."""
@@ -29,19 +32,21 @@ def related_service(world: World, kind: str, name: str) -> ServiceMetrics | None
     return None
 
 
-def measure(world: World, kind: str, name: str, available: int, desired: int) -> Before:
-    """What is measured now."""
+def measure(
+    world: World, kind: str, name: str, available: int, desired: int, *, rolling: bool = False
+) -> Before:
+    """What is measured now; ``rolling`` is as in Before."""
     service = related_service(world, kind, name)
     if service is None:
-        return Before(available=available, desired=desired)
+        return Before(available=available, desired=desired, rolling=rolling)
     ratio = service.error_ratio.value if service.error_ratio.ok else None
     noise = None if ratio is None else variation(service, ratio, _window(world))
     slow = service.p95.value if service.p95.ok else None
-    return Before(service.name, ratio, available, desired, noise, slow)
+    return Before(service.name, ratio, available, desired, noise, slow, rolling)
 
 
 def _window(world: World) -> float:
-    return world.config.prometheus.window if world.config.prometheus else 60.0
+    return world.config.prometheus.window if world.config.prometheus else USUAL_WINDOW
 
 
 def variation(service: ServiceMetrics, ratio: float, window: float) -> float | None:
@@ -61,9 +66,9 @@ def variation(service: ServiceMetrics, ratio: float, window: float) -> float | N
 async def settle(world: World, kind: str, name: str, before: Before, available: int, desired: int) -> Verdict:
     """Wait until the related service's figures can be judged, at most ``timing.settle`` seconds.
 
-    Error ratio and p95 are of a window, so a sample counts only when its whole window lies after now; until
-    then only a help that leaves every figure clearly well ends the wait. Without a usable figure of before
-    the pods tell at once.
+    Error ratio and p95 are of a window, so a sample counts only when its whole window lies after now. One
+    longer than USUAL_WINDOW is waited for as much longer. Without a usable figure of before the pods tell at
+    once.
     """
     readiness = pods(before, available, desired)
     if not before.service:
@@ -77,7 +82,7 @@ async def settle(world: World, kind: str, name: str, before: Before, available: 
         )
     window = _window(world)
     began = world.now
-    give_up = world.clock.monotonic() + world.timing.settle
+    give_up = world.clock.monotonic() + world.timing.settle + max(0.0, window - USUAL_WINDOW)
     while True:
         service = related_service(world, kind, name)
         if service is None:
@@ -90,13 +95,8 @@ async def settle(world: World, kind: str, name: str, before: Before, available: 
             (before.p95 if service.p95_threshold is not None else None, service.p95),
         ]
         waited_for = [after for was, after in measured if was is not None]
-        figures = _figures(before, service, readiness)
         if all(_sampled(after) >= began + window for after in waited_for):
-            return conclude(figures)
-        verdict = conclude(figures)
-        well = all(one.clear or one.status == "not_judged" for one in figures)
-        if verdict.status == "helped" and well and all(_sampled(after) > began for after in waited_for):
-            return verdict
+            return conclude(_figures(before, service, readiness))
         if late:
             return conclude(_figures(before, service, readiness, fresh_at=began + window))
         await asyncio.sleep(world.timing.poll)

@@ -26,9 +26,9 @@ from console.mitigations.kubernetes.api import (
     open_api,
 )
 from console.mitigations.kubernetes.figures import Before
-from console.mitigations.kubernetes.rollout import assess, follow
+from console.mitigations.kubernetes.rollout import assess, follow, rolling
 from console.mitigations.kubernetes.subject import kubectl, load, preview, send_guarded
-from console.mitigations.kubernetes.surroundings import Share, ready, service_shares
+from console.mitigations.kubernetes.surroundings import Share, failing, ready, service_shares
 from console.mitigations.world import World
 from console.model.plan import Hit, Outcome, Plan, Risk, Target, Verdict
 from console.model.text import clean
@@ -46,6 +46,7 @@ class Owner(msgspec.Struct, frozen=True):
     uid: str = ""
     available: int = 0
     desired: int = 0
+    rolling: bool = False
 
 
 class _PodAction(NoOptions, ABC):
@@ -72,7 +73,8 @@ class _PodAction(NoOptions, ABC):
             _endpoints(api, live),
         )
         known_as = (owner.kind, owner.name) if owner.kind else ("pod", target.name)
-        before = judge.measure(world, *known_as, owner.available, owner.desired)
+        rolls = owner.rolling and not failing(live)
+        before = judge.measure(world, *known_as, owner.available, owner.desired, rolling=rolls)
         return Plan(
             action=self.name,
             title=f"{self.verb.capitalize()} {target}",
@@ -236,7 +238,8 @@ async def _owner(api: Api, live: Object) -> Owner:
         return Owner(text)
     state = assess(kind, workload)
     name, uid = str(workload["metadata"]["name"]), str(workload["metadata"]["uid"])
-    return Owner(clean(f"{direct['kind']} {name}", 160), kind, name, uid, state.available, state.desired)
+    text = clean(f"{direct['kind']} {name}", 160)
+    return Owner(text, kind, name, uid, state.available, state.desired, rolling(kind, workload))
 
 
 def _controller(live: Object) -> Object | None:

@@ -13,6 +13,7 @@ from console.mitigations.world import World
 from console.model.symptoms.words import plural
 from console.model.text import clean
 
+COMPLETE = "NewReplicaSetAvailable"
 State = Literal["done", "progressing", "stuck", "gone"]
 
 
@@ -64,6 +65,26 @@ def assess(kind: str, live: Object) -> Rollout:
     if (spec.get("updateStrategy") or {}).get("type") == "OnDelete":
         return Rollout("done", f"{text}; the rest is replaced when somebody deletes it.", available, desired)
     return Rollout("progressing", f"{text}.", available, desired)
+
+
+def rolling(kind: str, live: Object) -> bool:
+    """Whether a rollout is under way: pods that are missing may only be not started yet.
+
+    The Progressing condition of a Deployment keeps NewReplicaSetAvailable once its rollout has been complete,
+    whatever becomes of its pods.
+    """
+    status = live.get("status", {})
+    if int(status.get("observedGeneration", 0)) < int(live["metadata"].get("generation", 0)):
+        return True
+    if kind == "statefulset":
+        return bool(status.get("updateRevision") != status.get("currentRevision"))
+    if kind == "daemonset":
+        return int(status.get("updatedNumberScheduled", 0)) < int(status.get("desiredNumberScheduled", 0))
+    conditions = status.get("conditions") or ()
+    return any(
+        it.get("type") == "Progressing" and it.get("status") == "True" and it.get("reason") != COMPLETE
+        for it in conditions
+    )
 
 
 async def follow(world: World, api: Api, kind: Kind, name: str, uid: str) -> Rollout:

@@ -186,3 +186,13 @@ def ready(pod: Mapping[str, Any]) -> bool:
     """Whether a pod's Ready condition is True."""
     conditions = pod.get("status", {}).get("conditions") or ()
     return any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
+
+
+def failing(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod fails rather than starts: a container was restarted, or waits because of an error."""
+    status = pod.get("status", {})
+    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    waiting = (item.get("state", {}).get("waiting", {}).get("reason", "") for item in containers)
+    return any(item.get("restartCount") for item in containers) or any(
+        reason not in ("", "ContainerCreating", "PodInitializing") for reason in waiting
+    )

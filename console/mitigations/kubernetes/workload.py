@@ -9,12 +9,13 @@ import msgspec
 from console.engine.ports import PlanError
 from console.mitigations.kubernetes import evidence, facts, judge
 from console.mitigations.kubernetes.api import WORKLOADS, Api, Kind, Object, open_api
-from console.mitigations.kubernetes.rollout import assess
+from console.mitigations.kubernetes.rollout import assess, rolling
 from console.mitigations.kubernetes.subject import fingerprint, load
 from console.mitigations.kubernetes.surroundings import (
     NAMED,
     Surroundings,
     database_budget,
+    failing,
     look_around,
     pod_names,
 )
@@ -56,7 +57,14 @@ async def study(world: World, target: Target, verb: str = "patch", sub: str = ""
 def draft(world: World, seen: Study, action: str, title: str, risk: Risk, command: str) -> Plan:
     """A plan with all that does not depend on the kind of change."""
     state = assess(seen.target.kind, seen.live)
-    before = judge.measure(world, seen.target.kind, seen.target.name, state.available, state.desired)
+    before = judge.measure(
+        world,
+        seen.target.kind,
+        seen.target.name,
+        state.available,
+        state.desired,
+        rolling=rolling(seen.target.kind, seen.live) and not any(map(failing, seen.around.pods)),
+    )
     warnings = [*seen.around.unread]
     if seen.allowed is False:
         warnings.append(

@@ -24,6 +24,10 @@ def value(number: float) -> Reading:
         (0.00, 0.06, "worse"),
         (0.00, 0.04, "no_change"),
         (0.01, 0.02, "no_change"),
+        (0.0209, 0.0, "helped"),
+        (0.042, 0.013, "helped"),
+        (0.042, 0.015, "no_change"),
+        (0.009, 0.0, "no_change"),
     ],
 )
 def test_error_ratios(before: float, after: float, verdict: str) -> None:
@@ -62,6 +66,13 @@ def test_a_hair_is_no_help_even_where_nothing_moves() -> None:
     assert error_ratio(before, value(0.0395), 0.05).status == "helped"
 
 
+@pytest.mark.parametrize(("after", "verdict"), [(0.01, "no_change"), (0.004, "helped")])
+def test_a_fall_from_below_the_threshold_has_to_be_more_than_its_own_moves(
+    after: float, verdict: str
+) -> None:
+    assert error_ratio(Before("shop", 0.04, noise=0.02), value(after), 0.05).status == verdict
+
+
 @pytest.mark.parametrize("state", [State.NO_DATA, State.NO_TRAFFIC, State.STALE, State.FAILED, State.DENIED])
 def test_blindness_is_never_a_verdict(state: State) -> None:
     assert error_ratio(Before("shop", 0.30), Reading(state, None, 1.0), 0.05).status == "inconclusive"
@@ -81,6 +92,13 @@ def test_pods_decide_where_nothing_is_measured(
     before: tuple[int, int], after: tuple[int, int], verdict: str
 ) -> None:
     assert pods(Before("", None, *before), *after).status == verdict
+
+
+def test_pods_that_a_rollout_was_about_to_start_are_no_help() -> None:
+    found = pods(Before("", None, 3, 4, rolling=True), 4, 4)
+
+    assert (found.status, found.why) == ("no_change", "a rollout was under way before")
+    assert pods(Before("", None, 3, 4, rolling=True), 2, 4).status == "worse"
 
 
 @pytest.mark.parametrize(

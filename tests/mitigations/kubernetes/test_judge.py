@@ -33,10 +33,10 @@ def test_how_much_a_ratio_moves_is_measured_window_by_window_while_it_is_as_high
     assert variation(service_with(*healthy), 0.0, window=60) is None
 
 
-def world_of(clock: ManualClock, board: Board, folder: Path) -> World:
+def world_of(clock: ManualClock, board: Board, folder: Path, window: int = 60) -> World:
     return World(
         clock=clock,
-        config=convert({"prometheus": {"url": "http://127.0.0.1:9", "window": 60}}, Config),
+        config=convert({"prometheus": {"url": "http://127.0.0.1:9", "window": window}}, Config),
         board=board,
         source="kubernetes:prod",
         settings=None,
@@ -60,10 +60,16 @@ def test_what_is_measured_before_says_how_much_it_moves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ratio", "at_once", "verdict"), [(0.0485, False, "inconclusive"), (0.02, True, "helped")]
+    ("before", "ratio", "verdict"),
+    [
+        (Before("shop", 0.0528, 4, 4), 0.0485, "inconclusive"),
+        (Before("shop", 0.0528, 4, 4), 0.02, "helped"),
+        (Before("shop", 0.042, 3, 4), 0.0, "helped"),
+        (Before("shop", 0.042, 3, 4, rolling=True), 0.0443, "no_change"),
+    ],
 )
-def test_only_a_clear_fall_is_judged_before_a_whole_window_has_passed(
-    ratio: float, at_once: bool, verdict: str, tmp_path: Path
+def test_a_whole_window_is_waited_for_whatever_the_first_samples_say(
+    before: Before, ratio: float, verdict: str, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
         clock, board = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC)), Board()
@@ -75,23 +81,20 @@ def test_only_a_clear_fall_is_judged_before_a_whole_window_has_passed(
             service = ServiceMetrics("shop", value, NO_DATA, NO_DATA, NO_DATA, threshold=0.05)
             board.publish("prometheus", PrometheusSnapshot(at, (service,)))
 
-        sample(after=5)
-        task = asyncio.create_task(settle(world, "deployment", "shop", Before("shop", 0.0528, 4, 4), 4, 4))
+        sample(after=59)
+        task = asyncio.create_task(settle(world, "deployment", "shop", before, 4, 4))
         for _ in range(20):
             await asyncio.sleep(0)
-        assert task.done() is at_once
+        assert not task.done()
         sample(after=61)
         assert (await task).status == verdict
 
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("slow", "at_once", "verdict"),
-    [(0.2, True, "helped"), (2.9, False, "no_change"), (None, False, "inconclusive")],
-)
+@pytest.mark.parametrize(("slow", "verdict"), [(0.2, "helped"), (2.9, "no_change"), (None, "inconclusive")])
 def test_the_p95_of_a_whole_window_is_waited_for_too(
-    slow: float | None, at_once: bool, verdict: str, tmp_path: Path
+    slow: float | None, verdict: str, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
         clock, board = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC)), Board()
@@ -114,10 +117,10 @@ def test_the_p95_of_a_whole_window_is_waited_for_too(
         before = Before("shop", 0.001, 4, 4, p95=3.0)
         task = asyncio.create_task(settle(world, "deployment", "shop", before, 4, 4))
         await turns()
-        assert task.done() is at_once
+        assert not task.done()
         sample(61, 59)
         await turns()
-        assert task.done() is at_once
+        assert not task.done()
         sample(61, 61)
         await turns()
         if slow is None:
@@ -127,6 +130,29 @@ def test_the_p95_of_a_whole_window_is_waited_for_too(
         found = await task
         assert found.status == verdict
         assert "p95 of shop" in found.detail
+
+    asyncio.run(scenario())
+
+
+def test_a_long_window_is_waited_for_as_much_longer(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        clock, board = ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC)), Board()
+        world = world_of(clock, board, tmp_path, window=300)
+
+        def sample(value: float) -> None:
+            at = clock.now().timestamp()
+            service = ServiceMetrics("shop", Reading(State.OK, value, at), NO_DATA, NO_DATA, NO_DATA, 0.05)
+            board.publish("prometheus", PrometheusSnapshot(at, (service,)))
+
+        sample(0.2)
+        task = asyncio.create_task(settle(world, "deployment", "shop", Before("shop", 0.2, 4, 4), 4, 4))
+        for seconds in (world.timing.settle, 300 - world.timing.settle + 1):
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not task.done()
+            clock.advance(seconds)
+            sample(0.001)
+        assert (await task).status == "helped"
 
     asyncio.run(scenario())
 
@@ -157,3 +183,11 @@ def test_pods_that_were_well_before_cannot_tell_whether_it_helped(
     assert found.status == verdict
     assert found.detail.endswith("No service metric is related to it.")
     assert ("cannot tell" in found.detail) is (verdict == "inconclusive")
+
+
+def test_pods_that_a_rollout_was_about_to_start_cannot_tell_either(tmp_path: Path) -> None:
+    world = world_of(ManualClock(datetime(2026, 3, 1, tzinfo=UTC)), Board(), tmp_path)
+    before = Before(available=1, desired=3, rolling=True)
+    found = asyncio.run(settle(world, "deployment", "worker", before, 3, 3))
+    assert found.status == "inconclusive"
+    assert "3 of 3 after (a rollout was under way before)" in found.detail
