@@ -129,15 +129,25 @@ def claim_names(workload: Mapping[str, Any]) -> list[str]:
     return _claims(workload.get("spec", {}).get("template", {}).get("spec", {}))
 
 
-def database(workload: Mapping[str, Any]) -> str:
-    """The image by which a workload is known to be a data store, or an empty string."""
-    containers = workload.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ())
-    for container in containers:
+def database(live: Mapping[str, Any]) -> str:
+    """The image by which a workload or a pod is known to be a data store, or an empty string."""
+    spec = live.get("spec", {})
+    for container in spec.get("template", {}).get("spec", spec).get("containers", ()):
         image = str(container.get("image", ""))
         name = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
         if name in DATABASES:
             return clean(image, 120)
     return ""
+
+
+def store_warnings(live: Mapping[str, Any]) -> tuple[str, ...]:
+    """What it means when the pods of a data store go; nothing of anything else."""
+    image = database(live)
+    text = (
+        f"This is a data store ({image}): treat it as an outage of all that uses it. Check its backup, its"
+        " sessions and its volume first."
+    )
+    return (text,) if image else ()
 
 
 def owners(metadata: Mapping[str, Any]) -> tuple[str, ...]:

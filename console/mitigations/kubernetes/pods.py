@@ -10,7 +10,7 @@ import msgspec
 
 from console.engine.ports import PlanError
 from console.mitigations.base import NoOptions, refuse_params
-from console.mitigations.kubernetes import evidence, judge
+from console.mitigations.kubernetes import evidence, facts, judge
 from console.mitigations.kubernetes.act import carry_out, judge_end, save_evidence
 from console.mitigations.kubernetes.api import (
     JSON,
@@ -78,7 +78,7 @@ class _PodAction(NoOptions, ABC):
         return Plan(
             action=self.name,
             title=f"{self.verb.capitalize()} {target}",
-            risk=self.risk,
+            risk=Risk.DESTRUCTIVE if facts.database(live) else self.risk,
             target=frozen,
             params={},
             context=api.context,
@@ -94,6 +94,7 @@ class _PodAction(NoOptions, ABC):
             undo="a pod that is gone does not come back; its owner makes a new one" if owner.text else "",
             evidence=evidence.announce((live,)),
             warnings=(
+                *facts.store_warnings(live),
                 *_warnings(live, owner, shares),
                 *(() if self.heeds_budget else budget),
                 *answer.warnings,

@@ -159,8 +159,9 @@ def _load(world: World, seen: Study, now: int, wanted: int) -> tuple[str, ...]:
     """What fewer replicas mean for each that is left."""
     if wanted >= now:
         return ()
-    found = []
+    found: list[str] = []
     if wanted == 0:
+        found += facts.store_warnings(seen.live)
         found.append("0 replicas: the service is gone until somebody scales it up again.")
     elif wanted == 1:
         found.append("1 replica: no redundancy; its next restart is an outage. Scaling down cures no errors.")

@@ -103,15 +103,11 @@ def replacement_hits(seen: Study) -> tuple[Hit, ...]:
 def rollout_notes(world: World, seen: Study) -> tuple[str, ...]:
     """The warnings of a rollout: outages, databases, connections of surge pods."""
     shape = facts.shape(seen.target.kind, seen.live)
-    found = list(facts.rollout_warnings(seen.target.kind, seen.live, seen.around.claims))
-    if image := facts.database(seen.live):
-        found.insert(
-            0,
-            f"This is a data store ({image}): treat it as an outage of all that uses it. Check its backup,"
-            " its sessions and its volume first.",
-        )
-    found += database_budget(world, shape.replicas, shape.replicas + shape.surge, short=True)
-    return tuple(found)
+    return (
+        *facts.store_warnings(seen.live),
+        *facts.rollout_warnings(seen.target.kind, seen.live, seen.around.claims),
+        *database_budget(world, shape.replicas, shape.replicas + shape.surge, short=True),
+    )
 
 
 def rollout_budget(world: World, seen: Study) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from console.drill.cluster import Behaviour, Match
 from console.model.plan import Risk
 from tests.mitigations.kubernetes.rig import NAMESPACE, Rig, losing_answers, rig, run, until
@@ -229,6 +231,24 @@ def test_a_pod_that_became_ready_since_is_left_alone(tmp_path: Path) -> None:
 def _ready(r: Rig, name: str) -> bool:
     conditions = r.get("pod", name).get("status", {}).get("conditions", [])
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+@pytest.mark.parametrize("action", ["k8s.evict-pod", "k8s.delete-pod"])
+def test_a_pod_of_a_data_store_has_to_be_typed(action: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("postgres", "reg/postgres:15", replicas=1)
+            await r.rolled_out("postgres")
+            name = r.pods("postgres")[0]["metadata"]["name"]
+
+            plan = await r.plan(action, f"pod/{name}")
+
+            assert plan.risk is Risk.DESTRUCTIVE
+            assert plan.warnings[0].startswith(
+                "This is a data store (reg/postgres:15): treat it as an outage"
+            )
+
+    run(scenario())
 
 
 def test_the_last_ready_pod_of_a_service_is_an_outage(tmp_path: Path) -> None:

@@ -181,6 +181,20 @@ def test_scaling_to_nothing_or_to_one_warns(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_a_data_store_without_replicas_is_an_outage(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("postgres", "reg/postgres:15", replicas=1)
+            await r.rolled_out("postgres")
+
+            plan = await r.plan("k8s.scale", "deployment/postgres", replicas="0")
+
+            assert plan.risk is Risk.DESTRUCTIVE
+            assert plan.warnings[0].startswith("This is a data store (reg/postgres:15)")
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("number", ["-1", "x", "", "99999999"])
 def test_a_number_that_is_none_is_refused_before_anything_is_asked(tmp_path: Path, number: str) -> None:
     async def scenario() -> None:
