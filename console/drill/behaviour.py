@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from console.drill.cluster.behaviour import Behaviour, Container, LogLine, Start, State
+from console.drill.shop import BY_NAME
 
 MIB = 2**20
 
@@ -51,12 +52,19 @@ class ShopBehaviour(Behaviour):
         self._logs, self._speed, self._load = logs, speed, load
         self.sickness: Sickness | None = None
 
+    def missing(self, container: Container) -> bool:
+        """A service has images of its own up to the release after the healthy one, and no others."""
+        service = BY_NAME.get(container.name)
+        if service is None:
+            return super().missing(container)
+        return container.image not in {service.image(version) for version in service.versions}
+
     def start(self, container: Container) -> Start:
         """Some seconds to pull, create and become ready."""
         plan = self.sickness.start(container) if self.sickness else None
         if plan is not None:
             return plan
-        if self.missing_images.search(container.image):
+        if self.missing(container):
             return super().start(container)
         return Start(
             create_seconds=0.4 / self._speed, pull_seconds=0.6 / self._speed, ready_seconds=2 / self._speed

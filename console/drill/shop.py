@@ -48,6 +48,11 @@ class Service(msgspec.Struct, frozen=True):
     memory: tuple[int, int] = (96, 192)
     cpu: tuple[int, int] = (100, 500)
 
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """All that were ever built: up to the release after the healthy one."""
+        return tuple(f"v{number}" for number in range(1, int(self.version[1:]) + 2))
+
     def image(self, version: str = "") -> str:
         """The image of a version, by default of the healthy one."""
         return f"{REGISTRY}/{self.name}:{version or self.version}"

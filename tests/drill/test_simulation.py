@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
+import pytest
 from aiohttp import web
 
 from console.drill import health
@@ -47,6 +49,32 @@ def test_a_seed_repeats_the_past_and_the_story() -> None:
     assert first == again
     assert first[0] != other[0]
     assert first[1] != other[1]
+
+
+@pytest.mark.parametrize(
+    ("image", "built"),
+    [
+        ("registry.shop.test/checkout:v40", True),
+        ("registry.shop.test/checkout:v99", False),
+        ("nosuch.example/checkout:v41", False),
+    ],
+)
+def test_a_service_runs_images_of_its_own_that_were_built_and_no_others(image: str, built: bool) -> None:
+    world, _ = simulation()
+
+    async def run() -> None:
+        world.cluster.patch("Deployment", "checkout", release("checkout", image), NAMESPACE)
+        for _ in range(30):
+            world.cluster.advance(1.0)
+            await world.tick(1.0)
+
+    asyncio.run(run())
+    pods = [pod for pod in world.pods if pod.image == image]
+    assert pods and all(pod.ready is built for pod in pods)
+
+
+def release(name: str, image: str) -> dict[str, Any]:
+    return {"spec": {"template": {"spec": {"containers": [{"name": name, "image": image}]}}}}
 
 
 def test_the_past_ends_now_and_is_healthy() -> None:

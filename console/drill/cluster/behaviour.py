@@ -77,17 +77,21 @@ class LogLine(msgspec.Struct, frozen=True):
 class Behaviour:
     """The default: everything starts within seconds, stays ready, uses part of its requests, logs a little.
 
-    Images whose name or tag matches `missing_images` cannot be pulled. Override what a scenario needs; the
-    methods are called from the cluster's tick and must be quick.
+    Images that are `missing` cannot be pulled. Override what a scenario needs; the methods are called from
+    the cluster's tick and must be quick.
     """
 
     missing_images = re.compile(r"(?:does-not-exist|no-such|nonexistent|missing|broken|bad)[^/]*$")
     poll_seconds = 1.0
     """How often `state` of a running container is asked."""
 
+    def missing(self, container: Container) -> bool:
+        """Tell whether no registry has a container's image: its name or tag matches `missing_images`."""
+        return self.missing_images.search(container.image) is not None
+
     def start(self, container: Container) -> Start:
         """Return how a container comes up; asked before every (re)start."""
-        if self.missing_images.search(container.image):
+        if self.missing(container):
             return Start(
                 pull_error=f'failed to pull and unpack image "{container.image}": failed to resolve reference'
                 f' "{container.image}": {container.image}: not found'
