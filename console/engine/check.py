@@ -25,6 +25,7 @@ from console.mitigations.permissions import Permission, permissions
 from console.mitigations.world import World
 from console.model.clock import SystemClock
 from console.model.kube import KubeSnapshot
+from console.model.metrics import AlertsSnapshot, PrometheusSnapshot
 from console.model.postgres import PostgresSnapshot
 from console.model.redis import RedisSnapshot
 from console.model.source import Health
@@ -85,6 +86,10 @@ def _version(snapshot: object) -> str:
             return f"PostgreSQL {major}.{minor}" + (" standby" if snapshot.standby else "")
         case RedisSnapshot():
             return f"Redis {snapshot.version} {snapshot.role}"
+        case PrometheusSnapshot(version=version) if version:
+            return f"Prometheus {version}"
+        case AlertsSnapshot(version=version) if version:
+            return f"Alertmanager {version}"
     return ""
 
 

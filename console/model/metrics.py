@@ -38,11 +38,12 @@ class ServiceMetrics(msgspec.Struct, frozen=True):
 
 
 class PrometheusSnapshot(msgspec.Struct, frozen=True):
-    """All services of one Prometheus. ``warnings`` came with successful answers."""
+    """All services of one Prometheus. ``warnings`` came with successful answers; ``version`` may be ""."""
 
     at: float
     services: tuple[ServiceMetrics, ...]
     warnings: tuple[str, ...] = ()
+    version: str = ""
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -79,6 +80,7 @@ class AlertsSnapshot(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...]
     silences: Mapping[str, Silence] = {}
     silences_failed: str = ""
+    version: str = ""
 
     def silencing(self, alert: Alert) -> tuple[Silence, ...]:
         """What silences an alert, as far as it is known; what ends last, and so counts, comes first."""

@@ -32,6 +32,7 @@ T = TypeVar("T")
 NAME = "alertmanager"
 ALERTS = "/api/v2/alerts"
 SILENCES = "/api/v2/silences"
+STATUS = "/api/v2/status"
 TIMEOUT = 5.0
 
 _STATES = {"active": 0, "unprocessed": 1, "suppressed": 2}
@@ -65,6 +66,14 @@ class _Silence(msgspec.Struct, rename="camel"):
     comment: str = ""
 
 
+class _Version(msgspec.Struct):
+    version: str = ""
+
+
+class _About(msgspec.Struct, rename="camel"):
+    version_info: _Version = msgspec.field(default_factory=_Version)
+
+
 class AlertmanagerSource:
     """Polls the alerts and the silences of one Alertmanager."""
 
@@ -74,6 +83,7 @@ class AlertmanagerSource:
         self._clock = clock
         self._rng = rng
         self._session: aiohttp.ClientSession | None = None
+        self._version: str | None = None
 
     async def run(self, publisher: Publisher) -> None:
         """Read until cancelled."""
@@ -104,7 +114,16 @@ class AlertmanagerSource:
             silences, failed = await asking
         finally:
             asking.cancel()
-        return AlertsSnapshot(self._clock.now().timestamp(), _alerts(alerts), silences, failed)
+        if self._version is None:
+            self._version = await self._ask_version()
+        return AlertsSnapshot(self._clock.now().timestamp(), _alerts(alerts), silences, failed, self._version)
+
+    async def _ask_version(self) -> str:
+        """The server's version, "" where it does not say."""
+        try:
+            return clean((await self._ask(STATUS, _About)).version_info.version, 40)
+        except SourceError:
+            return ""
 
     async def _silences(self) -> tuple[dict[str, Silence], str]:
         """The active silences by id, or none and why they cannot be read."""

@@ -82,6 +82,7 @@ def test_alerts_are_told_apart_by_their_state(monitoring: Monitoring) -> None:
     assert (kept.created_by, kept.comment) == ("someone", "deploying with password=REDACTED")
     assert kept.ends_at == pytest.approx(found.at + 3600, abs=60)
     assert found.silencing(by_name["ApiDown"]) == ()
+    assert found.version.startswith("0.")
 
 
 def served(alerts: bytes, silences: Answerer) -> Answerer:
@@ -167,6 +168,7 @@ def test_it_only_reads_and_shows_no_credential() -> None:
     assert sorted((request.method, request.path) for request in requests) == [
         ("GET", "/am/api/v2/alerts"),
         ("GET", "/am/api/v2/silences"),
+        ("GET", "/am/api/v2/status"),
     ]
     assert {request.headers["X-Token"] for request in requests} == {"s3cr3t"}
     shown = repr(kept.statuses) + repr(kept.snapshots)

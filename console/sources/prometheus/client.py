@@ -30,6 +30,7 @@ from console.sources.wording import describe_failure, without_userinfo
 
 T = TypeVar("T")
 
+BUILD = "/api/v1/status/buildinfo"
 TIMEOUT = 4
 """Seconds until a question without an answer has failed; the server is asked to give up 1 s earlier."""
 
@@ -70,6 +71,7 @@ class Client:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._library: PrometheusConnect | None = None
+        self._session: Any = None
         self._warnings: tuple[str, ...] = ()
 
     @property
@@ -93,6 +95,13 @@ class Client:
                 )
             )
         )
+
+    async def version(self) -> str:
+        """The server's version, "" where it does not say, as some compatible servers do not."""
+        try:
+            return await self._call(self._read_version)
+        except SourceError:
+            return ""
 
     def close(self) -> None:
         """Let the thread end after its present question; returns at once."""
@@ -146,9 +155,22 @@ class Client:
                 "check the url in [prometheus], the network and the server",
             ) from None
 
+    def _read_version(self) -> str:
+        """In the thread: https://prometheus.io/docs/prometheus/latest/querying/api/#build-information."""
+        version = ""
+
+        def read(library: Any) -> list[Any]:
+            nonlocal version
+            answer = self._session.get(f"{library.url}{BUILD}", headers=library.headers, timeout=TIMEOUT)
+            version = clean(str(answer.json()["data"]["version"]), 40)
+            return []
+
+        self._ask(read)
+        return version
+
     def _connect(self) -> Any:
         parts = urlsplit(self._settings.url)
-        session = requests.Session()
+        session = self._session = requests.Session()
         session.hooks["response"].append(self._inspect)
         if parts.username is not None:
             session.auth = (unquote(parts.username), unquote(parts.password or ""))

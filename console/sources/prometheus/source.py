@@ -47,6 +47,7 @@ class PrometheusSource:
         self._history_end = 0.0
         self._window_checked = -math.inf
         self._window_warnings: tuple[str, ...] = ()
+        self._version: str | None = None
 
     async def run(self, publisher: Publisher) -> None:
         """Read until cancelled."""
@@ -84,10 +85,13 @@ class PrometheusSource:
         services = tuple(self._service(item, columns) for item in self._services(columns, warnings))
         for column in columns.values():
             warnings.update((failure.reason, None) for failure in column.failures.values())
+        if self._version is None:
+            self._version = await self._client.version()
         return PrometheusSnapshot(
             at=self._clock.now().timestamp(),
             services=services,
             warnings=tuple(warnings)[:MAX_WARNINGS],
+            version=self._version,
         )
 
     async def _ask(

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -49,6 +50,10 @@ def test_traffic_without_an_error_series_is_a_ratio_of_zero(monitoring: Monitori
     # all requests are in the bucket of 0.1 to 0.5 s: 95 % of it
     assert healthy.p95.value == pytest.approx(0.48, rel=0.02)
     assert (healthy.up.state, healthy.up.value, healthy.sick) == (State.OK, 1, False)
+
+
+def test_the_server_says_its_version(monitoring: Monitoring) -> None:
+    assert re.fullmatch(r"[23]\.\d+\.\d+\S*", read(monitoring).version)
 
 
 def test_errors_are_a_share_of_all_requests(monitoring: Monitoring) -> None:
