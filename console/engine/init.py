@@ -70,15 +70,25 @@ def run(args: argparse.Namespace) -> int:
         namespaces=f"[{', '.join(_quote(item) for item in args.namespace or [namespace])}]",
     )
     parse(text, str(file))
+    try:
+        _write(file, text)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        print(f"warroom: {file} cannot be written: {reason}; name another with --config.", file=sys.stderr)
+        return 2
+    print(file)
+    print("warroom: written. Fill in what you have, then run: warroom check", file=sys.stderr)
+    return 0
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a whole new file that only its owner can read, or none."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
     temporary.replace(file)
-    print(file)
-    print("warroom: written. Fill in what you have, then run: warroom check", file=sys.stderr)
-    return 0
 
 
 def _current_context(args: argparse.Namespace) -> tuple[str, str]:

@@ -181,6 +181,10 @@ def test_init(desk: Desk, cluster: SmallCluster, tmp_path: Path) -> None:
     assert init("--force")[0] == 0 and "prod" in file.read_text()
     code, said = init("--force", "--context", "prdo")
     assert code == 2 and "prod" in said
+    (tmp_path / "no-folder").write_text("")
+    file = tmp_path / "no-folder" / "warroom.toml"
+    code, said = init("--config", str(file))
+    assert code == 2 and f"{file} cannot be written: " in said and "unexpected" not in said
 
 
 def test_timeline(desk: Desk) -> None:
