@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ _ENVIRONMENT = {
     "TEXTUAL_SMOOTH_SCROLL": "0",
 }
 _DEFAULTS = {"ESCDELAY": "50"}
+_PAINTED = 2
+"""The descriptor of standard error, on which Textual paints."""
 _TURN = 0.0005
 """Seconds that a busy thread keeps the interpreter from one that waits. A key needs it four times on its way
 between the threads that read it, paint and write; by Python's own 5 ms the engine could hold it up for 20."""
@@ -38,12 +42,28 @@ def run(engine: Engine) -> int:
     for name in ("TEXTUAL", "TEXTUAL_THEME", "TEXTUAL_DRIVER", "TEXTUAL_SCREENSHOT", "TEXTUAL_PRESS"):
         os.environ.pop(name, None)
     try:
-        code, crash = asyncio.run(_show(engine))
+        with _on_the_terminal():
+            code, crash = asyncio.run(_show(engine))
     finally:
         engine.stop()
     if crash:
         print(f"warroom: {crash}", file=sys.stderr)
     return code
+
+
+@contextlib.contextmanager
+def _on_the_terminal() -> Iterator[None]:
+    """Paint on the terminal although standard error, where Textual paints, may go elsewhere."""
+    if os.isatty(_PAINTED):
+        yield
+        return
+    elsewhere = os.dup(_PAINTED)
+    os.dup2(sys.stdout.fileno(), _PAINTED)
+    try:
+        yield
+    finally:
+        os.dup2(elsewhere, _PAINTED)
+        os.close(elsewhere)
 
 
 async def _show(engine: Engine) -> tuple[int, str]:

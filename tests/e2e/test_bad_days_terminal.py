@@ -183,6 +183,16 @@ def test_sizes(desk: Desk, size: tuple[int, int]) -> None:
         calm(terminal)
 
 
+def test_the_screen_stays_on_the_terminal_when_errors_go_elsewhere(desk: Desk, tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    argv = ["/bin/sh", "-c", 'exec "$@" 2>"$0"', str(errors), *desk.argv("run")]
+    with Terminal(argv, env=desk.environment) as terminal:
+        terminal.wait_for("▸ checkout", 30)
+        terminal.send(b"\x11")
+        assert terminal.wait_exit() == 0
+    assert errors.read_text() == ""
+
+
 def test_live_resize(desk: Desk, cluster: SmallCluster) -> None:
     with desk.terminal("run", columns=200, rows=50) as terminal:
         terminal.wait_for("▸ checkout", 30)

@@ -95,7 +95,7 @@ def test_destructive_takes_the_typed_name() -> None:
         name = "checkout-7d9f8-000"
         await ui.press("y", "g", "enter")
         assert not mitigator.named("run"), "y and g are letters of a wrong name here"
-        await ui.press("backspace", "backspace")
+        await ui.press("backspace", "ctrl+u")
         for character in name[:-1]:
             await ui.press(character if character != "-" else "minus")
         await ui.press("enter")

@@ -280,6 +280,8 @@ class ConfirmScreen(Dialog[Decision]):
                 self._say_yes()
             elif not self._typed:
                 self._say_no()
+        elif key in ("ctrl+u", "ctrl+w"):
+            self._typed = ""
         elif key == "backspace":
             self._typed = self._typed[:-1]
         elif character is not None and character.isprintable():
