@@ -109,7 +109,12 @@ def build_parser() -> argparse.ArgumentParser:
     act = commands.add_parser("act", parents=[connection, state], help="a mitigation without the screen")
     act.add_argument("action", metavar="ACTION", help="e.g. k8s.rollback")
     act.add_argument("target", metavar="TARGET", help="e.g. deployment/checkout or pid/4711")
-    act.add_argument("params", nargs="*", metavar="KEY=VALUE")
+    act.add_argument(
+        "params",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="parameters of the action; of several database servers server=NAME is the one meant",
+    )
     act.add_argument("--plan", action="store_true", help="only print the plan")
     act.add_argument("--json", action="store_true")
     act.add_argument("--yes", action="store_true", help="do not ask; needs --reason")

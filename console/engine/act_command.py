@@ -15,21 +15,14 @@ from typing import Any, TextIO
 import msgspec
 
 from console.config import Config, default_state_dir, load
-from console.engine.act_target import (
-    UsageError,
-    find_namespace,
-    find_source,
-    find_sources,
-    look_at,
-    namespaces_of,
-)
+from console.engine.act_target import UsageError, locate
 from console.engine.engine import Engine
 from console.engine.live import live_engine
 from console.engine.planview import outcome_text, plan_text
 from console.engine.ports import FullError, Mitigator, PlanError
 from console.model.actions import MITIGATIONS, Action
 from console.model.clock import SystemClock
-from console.model.plan import Plan, Progress, Risk, Target
+from console.model.plan import Plan, Progress, Risk
 from console.model.redact import redact_value
 from console.timeline.entry import TimelineError
 
@@ -49,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
     """
     try:
         action = find_action(args.action)
-        params = parse_params(action, args.params)
+        server, words = take_server(action, args.params)
+        params = parse_params(action, words)
         kind, name = parse_target(action, args.target)
         _check_consent(args, name)
     except UsageError as error:
@@ -63,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     engine.start()
     try:
         engine.wait_ready(READY_SECONDS)
-        return _act(engine, config, args, action, kind, name, params)
+        return _act(engine, config, args, action, kind, name, params, server)
     except (UsageError, PlanError) as error:
         return _say(str(error), USAGE if isinstance(error, UsageError) else FAILED)
     finally:
@@ -78,15 +72,14 @@ def _act(
     kind: str,
     name: str,
     params: dict[str, str],
+    server: str,
 ) -> int:
     mitigator = engine.mitigator
     if mitigator is None:
         raise UsageError("this engine cannot act")
-    sources = find_sources(config, action)
-    known = {source: look_at(engine.board, source, kind) for source in sources}
-    source = find_source(known, kind, name, args.namespace or ())
-    spaces = args.namespace or namespaces_of(config, source)
-    target = Target(kind, name, find_namespace(spaces, source, kind, name, known[source]))
+    source, target = locate(
+        engine.board, config, action, kind, name, namespaces=args.namespace or (), server=server
+    )
     plan = _plan(engine, lambda: mitigator.plan(action.name, target, params, source=source))
     for earlier in mitigator.progress:
         print(f"warroom: {earlier.text}", file=sys.stderr)
@@ -173,6 +166,20 @@ def find_action(name: str) -> Action:
         if action.name == name:
             return action
     raise UsageError(f"no action is called {name!r}{_nearest(name, (a.name for a in MITIGATIONS))}")
+
+
+def take_server(action: Action, words: Sequence[str]) -> tuple[str, list[str]]:
+    """The NAME of ``server=NAME``, which chooses the server of an action on a database, and the other words.
+
+    Raises UsageError when it is given twice.
+    """
+    mark = "server="
+    taken = [
+        word for word in words if action.name.startswith("pg.") and word.startswith(mark) and word != mark
+    ]
+    if len(taken) > 1:
+        raise UsageError("the parameter 'server' is given twice")
+    return "".join(taken).removeprefix(mark), [word for word in words if word not in taken]
 
 
 def parse_params(action: Action, words: Sequence[str]) -> dict[str, str]:

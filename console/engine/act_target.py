@@ -1,4 +1,4 @@
-"""Which cluster, namespace and object ``warroom act`` means: it is told or clear, and never guessed."""
+"""Which cluster, server, namespace and object ``warroom act`` means: told or clear, and never guessed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from console.engine.assemble import board_names
 from console.engine.board import Board
 from console.model.actions import Action
 from console.model.kube import KubeSnapshot
+from console.model.plan import Target
 
 LIST_SECONDS = 5.0
 """How long the list that tells the namespace of a target may take."""
@@ -19,8 +20,28 @@ class UsageError(Exception):
     """A command line that cannot be used, as a sentence."""
 
 
+def locate(
+    board: Board,
+    config: Config,
+    action: Action,
+    kind: str,
+    name: str,
+    *,
+    namespaces: Sequence[str] = (),
+    server: str = "",
+) -> tuple[str, Target]:
+    """The board name of the system that is meant, and the target on it. Raises UsageError."""
+    sources = find_sources(config, action)
+    if action.name.startswith("pg."):
+        return find_server(sources, kind, name, server), Target(kind, name)
+    known = {source: look_at(board, source, kind) for source in sources}
+    source = find_source(known, kind, name, namespaces)
+    spaces = namespaces or namespaces_of(config, source)
+    return source, Target(kind, name, find_namespace(spaces, kind, name, known[source]))
+
+
 def find_sources(config: Config, action: Action) -> list[str]:
-    """The board names of the systems that the action may mean: all clusters, or the first database.
+    """The board names of the systems that the action may mean: all clusters, or all database servers.
 
     Raises UsageError when there is none.
     """
@@ -29,7 +50,26 @@ def find_sources(config: Config, action: Action) -> list[str]:
     if not found:
         flag = "--context or --kubeconfig" if sort == "kubernetes" else "--postgres-dsn"
         raise UsageError(f"{action.name} needs a {sort} in the configuration; give {flag}")
-    return found if sort == "kubernetes" else found[:1]
+    return found
+
+
+def find_server(servers: Sequence[str], kind: str, name: str, wanted: str) -> str:
+    """The one of the database servers that is meant. Raises UsageError otherwise: it is never guessed.
+
+    ``wanted`` is the NAME of ``server=NAME``, if that is given; ``db/NAME`` may name a server, too.
+    """
+    named = f"postgres:{wanted or (name if kind == 'db' else '')}"
+    if named in servers:
+        return named
+    if wanted:
+        raise UsageError(f"no database server is called {wanted!r}; there are {_names(servers)}")
+    if len(servers) == 1:
+        return servers[0]
+    words = " or ".join(f"server={server.partition(':')[2]}" for server in servers)
+    whole = ", or a whole server as db/NAME" if kind == "db" else ""
+    raise UsageError(
+        f"the server of {kind}/{name} is not clear: {_names(servers)} are configured; add {words}{whole}"
+    )
 
 
 def find_source(
@@ -74,13 +114,9 @@ def _places(snapshot: KubeSnapshot | None, kind: str, name: str, namespaces: Seq
     return found & set(namespaces) if namespaces else found
 
 
-def find_namespace(
-    configured: Sequence[str], source: str, kind: str, name: str, known: KubeSnapshot | None
-) -> str:
+def find_namespace(configured: Sequence[str], kind: str, name: str, known: KubeSnapshot | None) -> str:
     """The one namespace that is meant, of those given or configured if any. Raises UsageError otherwise: it
     is never guessed."""
-    if not source.startswith("kubernetes:"):
-        return ""
     if len(configured) == 1:
         return configured[0]
     found = _places(known, kind, name, configured)
@@ -103,7 +139,7 @@ def look_at(board: Board, source: str, kind: str) -> KubeSnapshot | None:
 
     stop = board.listen(look)
     look()
-    complete.wait(LIST_SECONDS if source.startswith("kubernetes:") else 0)
+    complete.wait(LIST_SECONDS)
     stop()
     snapshot = board.snapshot(source)
     return snapshot if isinstance(snapshot, KubeSnapshot) else None

@@ -73,9 +73,9 @@ def test_a_namespace_is_never_guessed() -> None:
 
     assert source == "kubernetes:prod"
     assert find_source({source: None}, "deployment", "api", ()) == source
-    assert find_namespace(["shop"], source, "deployment", "api", None) == "shop"
+    assert find_namespace(["shop"], "deployment", "api", None) == "shop"
     with pytest.raises(UsageError, match="--namespace"):
-        find_namespace([], source, "deployment", "api", None)
+        find_namespace([], "deployment", "api", None)
     with pytest.raises(UsageError, match="needs a postgres"):
         find_sources(config, find_action("pg.cancel"))
 
