@@ -1,4 +1,4 @@
-"""A plan as lines: identity, place, command, changes, blast radius, what fights it, and how to go back."""
+"""A plan as lines: identity, place, command, changes, how to go back, what fights it, and blast radius."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from console.ui.widgets.page import labelled
 
 _NAMES = 12
 """Names of a blast radius that are written out."""
+_LINES = 5
+"""Names that are descriptions and take a line each. The record has all."""
 
 
 def plan_lines(plan: Plan, width: int, now: float) -> list[Spans]:
@@ -23,13 +25,14 @@ def plan_lines(plan: Plan, width: int, now: float) -> list[Spans]:
     for number, (name, value) in enumerate(plan.params.items()):
         lines += labelled("with" if number == 0 else "", f"{name} = {value}", width)
     lines += _changes(plan, width)
-    lines += _hits(plan, width)
-    for number, text in enumerate(plan.undone_by):
-        lines += labelled("undone by" if number == 0 else "", text, width, role="warn")
     if plan.reversible:
         lines += labelled("way back", plan.undo or "It can be reverted.", width, role="ok")
     else:
         lines += labelled("way back", plan.undo or "None. It cannot be reverted.", width, role="bad")
+    for number, text in enumerate(plan.undone_by):
+        lines += labelled("undone by" if number == 0 else "", text, width, role="warn")
+    lines += labelled("dry run", plan.dry_run or "The system offers none for this.", width, role="dim")
+    lines += _hits(plan, width)
     if plan.temporary:
         lines += labelled("ledger", "Temporary: it stays on the ledger until reverted or accepted.", width)
     for number, text in enumerate(plan.evidence or ("Nothing is saved first.",)):
@@ -37,7 +40,6 @@ def plan_lines(plan: Plan, width: int, now: float) -> list[Spans]:
         lines += labelled("saved first" if number == 0 else "", text, width, role=role)
     for number, note in enumerate(plan.notes):
         lines += labelled("checked" if number == 0 else "", note, width, role="dim")
-    lines += labelled("dry run", plan.dry_run or "The system offers none for this.", width, role="dim")
     lines += labelled("planned", f"{age(now - plan.made_at)} ago", width, role="dim")
     return lines
 
@@ -69,14 +71,15 @@ def _changes(plan: Plan, width: int) -> list[Spans]:
 def _hits(plan: Plan, width: int) -> list[Spans]:
     lines: list[Spans] = []
     for number, hit in enumerate(plan.hits):
-        label, rest = "hits" if number == 0 else "", len(hit.names) - _NAMES
+        label, most = "hits" if number == 0 else "", _LINES if hit.listed else _NAMES
+        rest = len(hit.names) - most
         more = f"and {rest} more" if rest > 0 else ""
         if hit.listed:
             lines += labelled(label, f"{hit.counted}:", width)
-            for text in (*hit.names[:_NAMES], *([more] if more else ())):
+            for text in (*hit.names[:most], *([more] if more else ())):
                 lines += labelled("", f"- {text}", width)
             continue
-        names = ", ".join(hit.names[:_NAMES])
+        names = ", ".join(hit.names[:most])
         text = f"{hit.counted}{f': {names}' if names else ''}{f' {more}' if more else ''}"
         lines += labelled(label, text, width)
     return lines or labelled("hits", "Nothing else, as far as can be seen.", width, role="dim")
