@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 
@@ -83,10 +83,11 @@ def _act(
     plan = _plan(engine, lambda: mitigator.plan(action.name, target, params, source=source))
     for earlier in mitigator.progress:
         print(f"warroom: {earlier.text}", file=sys.stderr)
-    if args.plan or not args.json:
-        _print_plan(plan, as_json=args.json, stream=sys.stdout if args.plan else sys.stderr)
     if args.plan:
+        _print_plan(plan, as_json=args.json)
         return FAILED if plan.refusal else DONE
+    if not (args.json and args.yes):
+        print(plan_text(plan), file=sys.stderr)
     break_glass = args.break_glass is not None
     if break_glass:
         _say(
@@ -234,12 +235,12 @@ def _check_consent(args: argparse.Namespace, name: str) -> None:
         )
 
 
-def _print_plan(plan: Plan, *, as_json: bool, stream: TextIO) -> None:
+def _print_plan(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         shown = {**msgspec.to_builtins(plan), "digest": plan.digest}
-        print(json.dumps(redact_value(shown), indent=2), file=stream)
+        print(json.dumps(redact_value(shown), indent=2))
     else:
-        print(plan_text(plan), file=stream)
+        print(plan_text(plan))
 
 
 def _confirmed(plan: Plan, *, break_glass: bool) -> bool:

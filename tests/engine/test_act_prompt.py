@@ -1,6 +1,7 @@
 """``warroom act`` asked on a real terminal."""
 
 import asyncio
+import json
 import os
 import pty
 import sys
@@ -11,15 +12,21 @@ import pytest
 from tests.mitigations.kubernetes.rig import Rig, rig, run
 
 
-async def on_terminal(r: Rig, answers: list[tuple[str, str]], *words: str) -> tuple[int, str]:
-    """Run the command on a pty; type each answer when its question has been printed."""
+async def on_terminal(
+    r: Rig, answers: list[tuple[str, str]], *words: str, out: int | None = None, ahead: str = ""
+) -> tuple[int, str]:
+    """Run the command on a pty; type each answer when its question has been printed.
+
+    ``out`` takes standard output in place of the terminal; ``ahead`` is typed before anything was asked.
+    """
     ours, theirs = pty.openpty()
+    os.write(ours, ahead.encode())
     kubeconfig = str(r.config.kubernetes[0].kubeconfig)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "console.cli", "act", *words),
         *("--kubeconfig", kubeconfig, "--namespace", "production", "--state-dir", str(r.state)),
         stdin=theirs,
-        stdout=theirs,
+        stdout=theirs if out is None else out,
         stderr=theirs,
     )
     os.close(theirs)
@@ -98,5 +105,22 @@ def test_what_may_go_unrecorded_wants_the_name_typed_whatever_its_risk(
             assert code == 3, seen
             assert "Write it down by hand" in seen
             assert r.get("deploy", "shop")["spec"]["replicas"] == 4
+
+    run(scenario())
+
+
+def test_with_json_the_plan_is_seen_before_the_question_and_not_among_the_data(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            words = ("k8s.scale", "deployment/shop", "replicas=4", "--json", "--reason", "queue")
+
+            with (tmp_path / "out.json").open("wb") as out:
+                code, seen = await on_terminal(r, [("Type 'y'", "y")], *words, out=out.fileno())
+
+            assert code == 0, seen
+            assert "spec.replicas: 3 → 4" in seen.partition("Type 'y'")[0]
+            assert json.loads((tmp_path / "out.json").read_text())["outcome"]["status"] == "done"
 
     run(scenario())
