@@ -32,6 +32,8 @@ EVIDENCE_LIMIT = 5 * 1024 * 1024
 """Bytes of one evidence file; of more the end is kept and the file says so."""
 SECRET_REACH = 16 * 1024
 """Bytes that are read before the first kept one, to recognise a secret whose name stands before the cut."""
+FILE_MODE, FOLDER_MODE, SPARE_MODE = 0o640, 0o750, 0o700
+"""Permissions of evidence, of its folders, and of a spare folder, which lies where everybody can look."""
 
 
 class Snapshots(Protocol):
@@ -168,7 +170,7 @@ class World:
             if self._spare_dir is None:
                 raise
             try:
-                self.saved.append(_write(self._spare_dir, name, content))
+                self.saved.append(_write(self._spare_dir, name, content, SPARE_MODE))
             except OSError as error:
                 self.missing.append(f"{name}: {error.strerror or error}")
 
@@ -196,16 +198,24 @@ def _end(data: bytes, limit: int, before: int, *, inside: bool) -> bytes:
     return head.encode() + content[surplus:].decode("utf-8", "ignore").encode()
 
 
-def _write(folder: Path, name: str, content: bytes) -> Evidence:
+def _write(folder: Path, name: str, content: bytes, mode: int = FOLDER_MODE) -> Evidence:
     """A new file and its line in the checksums, both on the disk. Raises OSError."""
-    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    _make(folder, mode)
     path = _write_new(folder, name, content)
     digest = hashlib.sha256(content).hexdigest()
-    with (folder / "SHA256SUMS").open("ab") as sums:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    with os.fdopen(os.open(folder / "SHA256SUMS", flags, FILE_MODE), "ab") as sums:
         sums.write(f"{digest}  {path.name}\n".encode())
         sums.flush()
         os.fsync(sums.fileno())
     return Evidence(str(path), digest, len(content))
+
+
+def _make(folder: Path, mode: int) -> None:
+    """The folder and those above it that are missing, each with ``mode``. Raises OSError."""
+    if not folder.is_dir():
+        _make(folder.parent, mode)
+        folder.mkdir(mode, exist_ok=True)
 
 
 def _write_new(folder: Path, name: str, content: bytes) -> Path:
@@ -214,7 +224,7 @@ def _write_new(folder: Path, name: str, content: bytes) -> Path:
     for number in range(1, 1000):
         path = folder / (name if number == 1 else f"{stem or name}-{number}{end}")
         with contextlib.suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
