@@ -6,6 +6,7 @@ import argparse
 import difflib
 import json
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -246,10 +247,12 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
 def _confirmed(plan: Plan, *, break_glass: bool) -> bool:
     """Ask on the terminal: y for what is routine, yes for what disrupts, the typed name for the rest.
 
-    What may go unrecorded takes the typed name whatever its risk.
+    What may go unrecorded takes the typed name whatever its risk. What was typed before the question is
+    thrown away: it answers something else.
     """
     risk = Risk.DESTRUCTIVE if break_glass else plan.risk
     wanted = {Risk.ROUTINE: "y", Risk.DISRUPTIVE: "yes"}.get(risk, plan.typed_name)
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)
     return _ask(f"Type {wanted!r} to go on, anything else to leave: ").strip() == wanted
 
 

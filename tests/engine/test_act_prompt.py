@@ -124,3 +124,24 @@ def test_with_json_the_plan_is_seen_before_the_question_and_not_among_the_data(t
             assert json.loads((tmp_path / "out.json").read_text())["outcome"]["status"] == "done"
 
     run(scenario())
+
+
+def test_what_was_typed_before_the_question_is_no_consent(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+
+            code, seen = await on_terminal(
+                r,
+                [("Type 'yes'", "no")],
+                "k8s.restart",
+                "deployment/shop",
+                ahead="yes\nstuck\nyes\n",
+            )
+
+            assert code == 1, seen
+            assert "Nothing was done" in seen
+            assert r.kinds() == ["action.cancelled"]
+
+    run(scenario())
