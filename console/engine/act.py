@@ -79,6 +79,7 @@ class ActionRunner:
         self._find = find_mitigation
         self._sessions = sessions
         self._progress: dict[str, Progress] = {}
+        self._recovering = asyncio.Lock()
 
     @property
     def progress(self) -> tuple[Progress, ...]:
@@ -132,19 +133,21 @@ class ActionRunner:
         """Report the mitigations of consoles that ended before their result: their outcome is unknown.
 
         One whose target lock is still held is under way in another console and is left alone, and so are
-        our own. Other hands may have written what is in the record: it is cleaned again.
+        our own. Other hands may have written what is in the record: it is cleaned again. A second call waits
+        for the first, so that what is to be told is known when it returns.
         """
-        try:
-            intents = await asyncio.to_thread(self._recorder.open_intents)
-        except TimelineError:
-            return
-        for entry in intents:
-            if entry.session == self._recorder.identity.session:
-                continue
-            with contextlib.suppress(msgspec.ValidationError, TargetBusyError, OSError):
-                plan = msgspec.convert(tidy_data(entry.data).get("plan"), Plan)
-                async with self._locked(plan, "recovery"):
-                    await self._recover_one(entry, plan)
+        async with self._recovering:
+            try:
+                intents = await asyncio.to_thread(self._recorder.open_intents)
+            except TimelineError:
+                return
+            for entry in intents:
+                if entry.session == self._recorder.identity.session:
+                    continue
+                with contextlib.suppress(msgspec.ValidationError, TargetBusyError, OSError):
+                    plan = msgspec.convert(tidy_data(entry.data).get("plan"), Plan)
+                    async with self._locked(plan, "recovery"):
+                        await self._recover_one(entry, plan)
 
     async def _recover_one(self, entry: Entry, plan: Plan) -> None:
         detail = clean(

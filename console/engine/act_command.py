@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from console.config import Config, default_state_dir, load
+from console.engine.act import ActionRunner
 from console.engine.act_target import UsageError, locate
 from console.engine.engine import Engine
 from console.engine.live import live_engine
@@ -76,14 +77,15 @@ def _act(
     server: str,
 ) -> int:
     mitigator = engine.mitigator
-    if mitigator is None:
+    if not isinstance(mitigator, ActionRunner):
         raise UsageError("this engine cannot act")
+    engine.submit(mitigator.recover()).result()
+    for earlier in mitigator.progress:
+        print(f"warroom: {earlier.text}", file=sys.stderr)
     source, target = locate(
         engine.board, config, action, kind, name, namespaces=args.namespace or (), server=server
     )
     plan = _plan(engine, lambda: mitigator.plan(action.name, target, params, source=source))
-    for earlier in mitigator.progress:
-        print(f"warroom: {earlier.text}", file=sys.stderr)
     if args.plan:
         _print_plan(plan, as_json=args.json)
         return FAILED if plan.refusal else DONE

@@ -5,7 +5,10 @@ import threading
 from pathlib import Path
 
 import msgspec
+import pytest
 
+from console.cli import build_parser
+from console.engine import act_command
 from console.engine.planview import plan_text
 from console.mitigations.world import World
 from console.model.clock import SystemClock
@@ -110,3 +113,37 @@ def test_what_other_hands_wrote_reaches_no_terminal_as_it_is(tmp_path: Path) -> 
             assert not set(text) & {"\x1b", "\x07", "\x9b", "\u202e"}
 
     asyncio.run(scenario())
+
+
+def test_who_asks_while_it_is_under_way_knows_of_it_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        one, two = Desk(tmp_path, Fake()), Desk(tmp_path, Fake(), "s2")
+        await left_open(one)
+
+        async def ask() -> int:
+            await two.runner.recover()
+            return len(two.runner.progress)
+
+        first, second = await asyncio.gather(ask(), ask())
+        assert (first, second) == (1, 1)
+        assert one.kinds() == ["action.intent", "action.result"]
+
+    asyncio.run(scenario())
+
+
+def test_the_command_tells_of_it_before_it_plans(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing answers at the address: the plan fails, and the earlier act is told all the same."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    desk = Desk(tmp_path / "state", Fake())
+    asyncio.run(left_open(desk))
+    words = ("pg.cancel", "pid/7", "--yes", "--reason", "slow", "--state-dir", str(desk.state))
+    dsn = ("--postgres-dsn", "host=127.0.0.1 port=1 user=kim dbname=shop")
+
+    assert act_command.run(build_parser().parse_args(["act", *words, *dsn])) == 1
+
+    said = capsys.readouterr().err
+    assert "Outcome unknown: the console of kim on desk ended" in said.splitlines()[0]
+    assert desk.kinds() == ["action.intent", "action.result"]
+    assert desk.recorder.entries()[-1].data["outcome"]["status"] == "unknown"
