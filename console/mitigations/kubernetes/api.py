@@ -53,6 +53,7 @@ EVENT = Kind("Event", "", "v1", "events")
 SERVICE = Kind("Service", "", "v1", "services")
 CLAIM = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims")
 HPA = Kind("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers")
+BUDGET = Kind("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets")
 
 WORKLOADS = {"deployment": DEPLOYMENT, "statefulset": STATEFULSET, "daemonset": DAEMONSET}
 

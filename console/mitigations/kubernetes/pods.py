@@ -28,7 +28,7 @@ from console.mitigations.kubernetes.api import (
 from console.mitigations.kubernetes.figures import Before
 from console.mitigations.kubernetes.rollout import assess, follow, rolling
 from console.mitigations.kubernetes.subject import kubectl, load, preview, send_guarded
-from console.mitigations.kubernetes.surroundings import Share, failing, ready, service_shares
+from console.mitigations.kubernetes.surroundings import Share, budget_notes, failing, ready, service_shares
 from console.mitigations.world import World
 from console.model.plan import Hit, Outcome, Plan, Risk, Target, Verdict
 from console.model.text import clean
@@ -65,9 +65,10 @@ class _PodAction(NoOptions, ABC):
         api = await open_api(world, target.namespace)
         live, frozen = await load(api, POD, target)
         live.setdefault("kind", "Pod")
-        answer, budget, owner, user, shares = await asyncio.gather(
+        answer, budget, notes, owner, user, shares = await asyncio.gather(
             preview(api, lambda now: self.request(api, now), live, f"{self.verb} {target}"),
             _budget(api, live),
+            budget_notes(api, live),
             _owner(api, live),
             api.who_am_i(),
             _endpoints(api, live),
@@ -99,6 +100,7 @@ class _PodAction(NoOptions, ABC):
                 *(() if self.heeds_budget else budget),
                 *answer.warnings,
             ),
+            notes=notes,
             dry_run=answer.text if answer.refusal or answer.warnings else "accepted by the server",
             refusal=answer.refusal,
             payload={

@@ -10,12 +10,15 @@ import msgspec
 
 from console.engine.ports import PlanError
 from console.mitigations.kubernetes import facts
-from console.mitigations.kubernetes.api import CLAIM, HPA, POD, SERVICE, Api, Object
+from console.mitigations.kubernetes.api import BUDGET, CLAIM, HPA, POD, SERVICE, Api, Object
 from console.mitigations.world import World
+from console.model.budgets import covering, refusal
 from console.model.plan import Hit
 from console.model.postgres import PostgresSnapshot
 from console.model.symptoms.words import plural
 from console.model.text import clean
+from console.sources.kubernetes import wire_objects
+from console.sources.kubernetes.objects import project_budget
 
 T = TypeVar("T")
 
@@ -175,6 +178,26 @@ def database_budget(world: World, pods_now: int, pods_then: int, *, short: bool)
         if (max(wanted, snapshot.clients + more) > snapshot.usable) is short:
             found.append(f"{text}: {'not enough' if short else 'enough'}.")
     return tuple(found)
+
+
+async def budget_notes(api: Api, pod: Object) -> tuple[str, ...]:
+    """The disruption budgets of a pod that let it go now; nothing of others, or where none can be read."""
+    try:
+        found = await api.list(BUDGET)
+    except PlanError:
+        return ()
+    budgets = [project_budget(msgspec.convert(it, wire_objects.Pdb, strict=False)) for it in found]
+    covered = covering(budgets, api.namespace, pod["metadata"].get("labels") or {})
+    if not covered:
+        return ("No disruption budget covers it.",)
+    if refusal(covered, ready=ready(pod)):
+        return ()
+    return tuple(
+        f"Budget {it.name} allows {plural(it.allowed, 'disruption')} now."
+        if it.allowed > 0
+        else f"Budget {it.name} lets it go, because it is not ready."
+        for it in covered
+    )
 
 
 def pod_names(pods: tuple[Object, ...]) -> tuple[str, ...]:

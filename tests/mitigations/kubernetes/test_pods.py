@@ -29,6 +29,46 @@ def uids(r: Rig) -> set[str]:
     return {str(pod["metadata"]["uid"]) for pod in r.pods("shop")}
 
 
+@pytest.mark.parametrize("action", ["k8s.evict-pod", "k8s.delete-pod"])
+def test_a_budget_that_allows_it_is_told(action: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            name = await shop(r)
+            assert (await r.plan(action, f"pod/{name}")).notes == ("No disruption budget covers it.",)
+            budget(r, 2)
+            await until(
+                lambda: r.get("pdb", "shop").get("status", {}).get("disruptionsAllowed") == 1, "the budget"
+            )
+
+            plan = await r.plan(action, f"pod/{name}")
+            assert plan.notes == ("Budget shop allows 1 disruption now.",)
+
+            r.server.faults.fail(403, Match(path="/poddisruptionbudgets"))
+            assert (await r.plan(action, f"pod/{name}")).notes == ()
+
+    run(scenario())
+
+
+def test_an_unready_pod_goes_within_a_budget_that_allows_none(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            await shop(r, replicas=2)
+            budget(r, 2)
+            r.set_image("shop", "reg/shop:sick-v2")
+            await until(lambda: len(r.pods("shop")) == 3, "the surge pod")
+            await until(
+                lambda: r.get("pdb", "shop").get("status", {}).get("currentHealthy") == 2, "the budget"
+            )
+            sick = next(pod for pod in r.pods("shop") if "sick" in pod["spec"]["containers"][0]["image"])
+
+            plan = await r.plan("k8s.evict-pod", f"pod/{sick['metadata']['name']}")
+
+            assert plan.refusal == ""
+            assert plan.notes == ("Budget shop lets it go, because it is not ready.",)
+
+    run(scenario())
+
+
 def test_a_budget_blocks_an_eviction_already_in_the_plan(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with rig(tmp_path) as r:
@@ -41,6 +81,7 @@ def test_a_budget_blocks_an_eviction_already_in_the_plan(tmp_path: Path) -> None
 
             plan = await r.plan("k8s.evict-pod", f"pod/{name}")
             assert "needs 3 healthy pods and has 3 currently" in plan.refusal
+            assert plan.notes == ()
             done = await r.runner.run(plan)
 
             assert done.outcome is not None
