@@ -38,7 +38,9 @@ class Scale(NoOptions):
             world, seen.api, "scale", str(target), f"--current-replicas={now}", f"--replicas={wanted}"
         )
         title = f"Scale {target} from {now} to {wanted}"
-        plan = draft(world, seen, self.name, title, _risk(seen, now, wanted), command)
+        short = database_budget(world, seen.live, seen.around.pods, now, wanted, short=True)
+        risk = _risk(seen, now, wanted, short=bool(short))
+        plan = draft(world, seen, self.name, title, risk, command)
         plan = msgspec.structs.replace(plan, params={"replicas": str(wanted)})
         if refusal := _refusal(target, now, wanted, params.get("expect", "")):
             return msgspec.structs.replace(plan, refusal=refusal)
@@ -58,13 +60,13 @@ class Scale(NoOptions):
             undo=f"scale back to {now}",
             warnings=(
                 *_load(world, seen, now, wanted),
-                *database_budget(world, now, wanted, short=True),
+                *short,
                 *_room(world, seen, wanted - now),
                 *_storage(seen, now, wanted),
                 *answer.warnings,
                 *plan.warnings,
             ),
-            notes=database_budget(world, now, wanted, short=False),
+            notes=database_budget(world, seen.live, seen.around.pods, now, wanted, short=False),
             dry_run=answer.text,
             refusal=answer.refusal,
             temporary=not params.get("expect"),
@@ -127,12 +129,13 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _risk(seen: Study, now: int, wanted: int) -> Risk:
+def _risk(seen: Study, now: int, wanted: int, *, short: bool) -> Risk:
+    """``short`` is whether a database may run out of connections."""
     if facts.database(seen.live) and wanted < now:
         return Risk.DESTRUCTIVE
     if wanted == 0:
         return Risk.DESTRUCTIVE
-    return Risk.DISRUPTIVE if wanted < now else Risk.ROUTINE
+    return Risk.DISRUPTIVE if wanted < now or short else Risk.ROUTINE
 
 
 def _refusal(target: Target, now: int, wanted: int, expect: str) -> str:

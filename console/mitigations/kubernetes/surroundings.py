@@ -14,7 +14,7 @@ from console.mitigations.kubernetes.api import BUDGET, CLAIM, HPA, POD, SERVICE,
 from console.mitigations.world import World
 from console.model.budgets import covering, refusal
 from console.model.plan import Hit
-from console.model.postgres import PostgresSnapshot
+from console.model.postgres import ACTOR, READER, PostgresSnapshot
 from console.model.symptoms.words import plural
 from console.model.text import clean
 from console.sources.kubernetes import wire_objects
@@ -158,16 +158,22 @@ def hpa_notes(hpas: tuple[Object, ...], *, replicas: int | None = None) -> tuple
     return tuple(found)
 
 
-def database_budget(world: World, pods_now: int, pods_then: int, *, short: bool) -> tuple[str, ...]:
+def database_budget(
+    world: World, workload: Object, pods: tuple[Object, ...], pods_now: int, pods_then: int, *, short: bool
+) -> tuple[str, ...]:
     """Connections that ``pods_then`` pods can open, against the slots of each database with a pool size.
 
     Usable is max_connections less the reserved slots. Only growth is told, and either of the databases that
-    are too ``short`` of slots or of the others.
+    are too ``short`` of slots or of the others, among them those that ``pods`` of the workload do not use.
     """
     found: list[str] = []
     for settings in world.config.postgres:
         snapshot = world.board.snapshot(f"postgres:{settings.name}")
         if settings.pool_size is None or not isinstance(snapshot, PostgresSnapshot) or pods_then <= pods_now:
+            continue
+        if _unused(snapshot, str(workload["metadata"]["name"]), pods):
+            text = f"No session of it is seen on {settings.name}: no connection is counted for its pods."
+            found += () if short else (text,)
             continue
         wanted, more = pods_then * settings.pool_size, (pods_then - pods_now) * settings.pool_size
         text = (
@@ -178,6 +184,20 @@ def database_budget(world: World, pods_now: int, pods_then: int, *, short: bool)
         if (max(wanted, snapshot.clients + more) > snapshot.usable) is short:
             found.append(f"{text}: {'not enough' if short else 'enough'}.")
     return tuple(found)
+
+
+def _unused(snapshot: PostgresSnapshot, name: str, pods: tuple[Object, ...]) -> bool:
+    """Whether sessions are seen and none is of the workload: by application name, or by address.
+
+    The address of a node may be that of any pod on it. Nothing is known where addresses are hidden, or while
+    no pod of the workload is ready to have a session.
+    """
+    sessions = [it for it in snapshot.backends if it.client_session and it.application not in (READER, ACTOR)]
+    if snapshot.limited or not sessions or not any(map(ready, pods)):
+        return False
+    addresses = {pod.get("status", {}).get(key) for pod in pods for key in ("podIP", "hostIP")}
+    addresses |= {it.get("ip") for pod in pods for it in pod.get("status", {}).get("podIPs") or ()}
+    return not any(it.application.startswith(name) or it.client in addresses for it in sessions)
 
 
 async def budget_notes(api: Api, pod: Object) -> tuple[str, ...]:

@@ -102,18 +102,22 @@ def replacement_hits(seen: Study) -> tuple[Hit, ...]:
 
 def rollout_notes(world: World, seen: Study) -> tuple[str, ...]:
     """The warnings of a rollout: outages, databases, connections of surge pods."""
-    shape = facts.shape(seen.target.kind, seen.live)
     return (
         *facts.store_warnings(seen.live),
         *facts.rollout_warnings(seen.target.kind, seen.live, seen.around.claims),
-        *database_budget(world, shape.replicas, shape.replicas + shape.surge, short=True),
+        *_connections(world, seen, short=True),
     )
 
 
 def rollout_budget(world: World, seen: Study) -> tuple[str, ...]:
     """The databases that have slots enough for the pods of a rollout."""
+    return _connections(world, seen, short=False)
+
+
+def _connections(world: World, seen: Study, *, short: bool) -> tuple[str, ...]:
     shape = facts.shape(seen.target.kind, seen.live)
-    return database_budget(world, shape.replicas, shape.replicas + shape.surge, short=False)
+    most = shape.replicas + shape.surge
+    return database_budget(world, seen.live, seen.around.pods, shape.replicas, most, short=short)
 
 
 def risk_of(seen: Study, otherwise: Risk) -> Risk:

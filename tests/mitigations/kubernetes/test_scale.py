@@ -8,10 +8,10 @@ from console.drill.cluster import Match
 from console.engine.ports import PlanError
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
 from console.model.plan import Risk
-from console.model.postgres import PostgresSnapshot
+from console.model.postgres import CLIENT, Backend, PostgresSnapshot
 from console.model.reading import NO_DATA, Reading, State
 from console.model.secret import Secret
-from tests.mitigations.kubernetes.rig import NAMESPACE, Rig, losing_answers, rig, run
+from tests.mitigations.kubernetes.rig import NAMESPACE, Rig, losing_answers, rig, run, until
 
 PATCH = Match(method="PATCH")
 
@@ -41,7 +41,27 @@ def hpa(r: Rig, low: int, high: int) -> None:
     )
 
 
-def database(r: Rig, pool: int, usable: int, clients: int) -> None:
+def session(application: str = "", client: str = "10.9.9.9") -> Backend:
+    return Backend(
+        pid=1,
+        backend_start=1.0,
+        backend_start_text="",
+        backend_type=CLIENT,
+        user="app",
+        database="app",
+        application=application,
+        client=client,
+        state="idle",
+        wait_type="",
+        wait_event="",
+        xact_start=None,
+        query_start=None,
+        state_change=None,
+        query="",
+    )
+
+
+def database(r: Rig, pool: int, usable: int, clients: int, *sessions: Backend, limited: bool = False) -> None:
     settings = PostgresSettings(dsn=Secret("postgresql://127.0.0.1/x"), pool_size=pool)
     r.config = msgspec.structs.replace(r.config, postgres=(settings,))
     r.runner = r.make_runner()
@@ -54,7 +74,8 @@ def database(r: Rig, pool: int, usable: int, clients: int) -> None:
         clients=clients,
         by_state=(),
         by_application=(),
-        backends=(),
+        backends=sessions,
+        limited=limited,
         oldest_transaction=None,
         idle_in_transaction=0,
         waiting=0,
@@ -96,12 +117,53 @@ def test_scaling_up_shows_autoscaler_and_connections_and_stands_on_the_ledger(tm
             assert [(c.path, c.before, c.after) for c in plan.changes] == [("spec.replicas", "3", "8")]
             assert any("HPA shop" in text and "sets its own number" in text for text in plan.undone_by)
             assert any("8 pods × pool of 10 = 80" in text and "not enough" in text for text in plan.warnings)
+            assert plan.risk is Risk.DISRUPTIVE
             assert "--replicas=8" in plan.command
 
             done = await r.runner.run(plan)
             assert done.outcome is not None
             assert done.outcome.status == "done"
             assert r.kinds().count("ledger.opened") == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("application", ["orders", ""])
+def test_connections_are_not_counted_for_a_workload_that_has_none(application: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:v1")
+            await r.rolled_out("shop")
+            database(
+                r, 10, 97, 60, session(application), session("warroom", r.pods("shop")[0]["status"]["podIP"])
+            )
+
+            plan = await r.plan("k8s.scale", "deployment/shop", replicas="20")
+
+            assert plan.notes == ("No session of it is seen on main: no connection is counted for its pods.",)
+            assert not any("Database" in text for text in plan.warnings)
+            assert plan.risk is Risk.ROUTINE
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("found", ["name", "podIP", "hostIP", "limited", "unready"])
+def test_connections_are_counted_where_the_workload_may_have_some(found: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            r.deploy("shop", "reg/shop:sick-v1" if found == "unready" else "reg/shop:v1")
+            await until(lambda: len(r.pods("shop")) == 3, "the pods")
+            if found != "unready":
+                await r.rolled_out("shop")
+            address = str(r.pods("shop")[0]["status"].get(found, "10.9.9.9"))
+            name = "shop-api" if found == "name" else "orders"
+            database(r, 10, 97, 60, session(name, address), limited=found == "limited")
+
+            plan = await r.plan("k8s.scale", "deployment/shop", replicas="20")
+
+            assert any("not enough" in text for text in plan.warnings)
+            assert plan.notes == ()
+            assert plan.risk is Risk.DISRUPTIVE
 
     run(scenario())
 
