@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from console.model.kube import KubeSnapshot, Revision, Workload
+from console.model.kube import KubeSnapshot, Revision, Workload, WorkloadKey
+from console.model.revisions import came_before
 from console.model.symptoms.kube import change_words, revisions_of, subject
 from console.model.symptoms.words import names
 from console.model.table import changed
@@ -15,6 +16,11 @@ from console.timeline.entry import Kind
 
 SETTLE = 3.0
 """Seconds to wait for the number of a new revision, which comes a moment after the changed template."""
+
+RECENT = 3600.0
+"""Seconds for which a release that was made before the first look is told all the same."""
+
+_RESTARTED = "restarted, the same image and environment"
 
 WATCHED = ("Deployment", "StatefulSet", "DaemonSet")
 
@@ -40,7 +46,8 @@ class _Pending(msgspec.Struct, frozen=True):
 
 
 class ChangeWatch:
-    """Follows one cluster. What is there at the first complete look is the baseline and no news."""
+    """Follows one cluster. What is there at the first complete look is the baseline and no news, but for the
+    releases of the last hour: who opens a console because something broke comes after them."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -63,12 +70,33 @@ class ChangeWatch:
         last, self._last = self._last, snapshot
         if last is None:
             self._began = now
-            return []
+            return list(self._recent(snapshot, now))
         found: list[Notice] = []
         if last.workloads is not snapshot.workloads:
             found += self._compare(last, snapshot, now)
         found += self._settled(snapshot, now)
         return found
+
+    def _recent(self, snapshot: KubeSnapshot, now: float) -> Iterator[Notice]:
+        """The releases of the last hour, as far as the revisions before them are kept."""
+        young = [item for item in snapshot.revisions.values() if 0 <= now - item.created < RECENT]
+        owners = {(item.namespace, item.workload) for item in young}
+        workloads = {
+            (row.namespace, row.key): row
+            for row in snapshot.workloads.values()
+            if _seen(row) and (row.namespace, row.key) in owners
+        }
+        known: dict[WorkloadKey, list[Revision]] = {owner: [] for owner in workloads}
+        for item in snapshot.revisions.values():
+            known.get((item.namespace, item.workload), []).append(item)
+        for item in sorted(young, key=lambda item: (item.created, item.number)):
+            workload = workloads.get((item.namespace, item.workload))
+            before = came_before(item, known[item.namespace, item.workload]) if workload else None
+            if workload is not None and before is not None:
+                what = change_words(before, item)
+                text = f"revision {before.number} -> {item.number}: {names(what, 8) or _RESTARTED}"
+                data = {"before": before.number, "after": item.number, "changes": what}
+                yield self._notice(snapshot, workload, f"revision-{item.number}", text, item.created, data)
 
     def _compare(self, last: KubeSnapshot, snapshot: KubeSnapshot, now: float) -> Iterator[Notice]:
         uids = list(changed(last.workloads, snapshot.workloads))
@@ -122,7 +150,7 @@ class ChangeWatch:
             return None  # taken back before it was rolled out
         number = "" if same_number else f"revision {before.revision} -> {workload.revision}: "
         again = _earlier_number(pending.snapshot, snapshot, workload)
-        text = f"{number}{names(what, 8) or 'restarted, the same image and environment'}"
+        text = f"{number}{names(what, 8) or _RESTARTED}"
         if again is not None:
             text += f"; the template of revision {again} again"
         data = {"before": before.revision, "after": workload.revision, "changes": what}

@@ -30,13 +30,39 @@ NEW = (
 )
 
 
+SINCE_LONG = (
+    workload(revision=42, revision_at=NOW - 4000, generation=2),
+    revision(41, "shop:v1", 9000),
+    revision(42, "shop:v2", 4000),
+)
+
+
 def test_what_existed_at_the_start_is_no_news() -> None:
-    assert watch(cluster(*NEW), cluster(*NEW)) == []
+    assert watch(cluster(*SINCE_LONG), cluster(*SINCE_LONG)) == []
+
+
+def test_releases_of_the_hour_before_the_start_are_told_with_their_own_time() -> None:
+    broken = (
+        workload(revision=43, revision_at=NOW - 60, generation=3),
+        revision(41, "shop:v1", 9000),
+        revision(42, "shop:v2", 600),
+        revision(43, "shop:v2", 60),
+    )
+    found = watch(cluster(*broken), cluster(*broken))
+    assert [(notice.phase, notice.at) for notice in found] == [
+        ("revision-42", NOW - 600),
+        ("revision-43", NOW - 60),
+    ]
+    assert [notice.text for notice in found] == [
+        "deployment/shop revision 41 -> 42: image shop:v1 -> shop:v2",
+        "deployment/shop revision 42 -> 43: restarted, the same image and environment",
+    ]
+    assert watch(cluster(workload(revision=1), revision(1, "shop:v1", 60))) == [], "made, not changed"
 
 
 def test_an_incomplete_first_list_is_no_baseline() -> None:
     partial = cluster(synced=frozenset({"pods", "deployments"}))
-    assert watch(partial, cluster(*NEW), cluster(*NEW)) == []
+    assert watch(partial, cluster(*SINCE_LONG), cluster(*SINCE_LONG)) == []
     denied = cluster(*OLD, synced=frozenset({"deployments"}), denied={"replicasets": "403"})
     assert len(watch(denied, cluster(*NEW, synced=denied.synced, denied=denied.denied))) == 1
 
@@ -85,7 +111,7 @@ def test_a_restart_and_a_rollback_say_what_they_are() -> None:
     ]
     old_again = replace(revision(41, "shop:v1", 9000), number=43)
     undone = (workload(revision=43, revision_at=NOW, generation=3), old_again, revision(42, "shop:v2", 0))
-    assert texts(cluster(*NEW), cluster(*undone)) == [
+    assert texts(cluster(*NEW), cluster(*undone))[1:] == [
         "deployment/shop revision 42 -> 43: image shop:v2 -> shop:v1, env LEVEL debug -> (unset);"
         " the template of revision 41 again"
     ]
