@@ -5,12 +5,15 @@ the exit code: 0 done, 1 a bad line was found, 2 nothing to do. Of what cannot b
 incident that does not exist, they raise TimelineError, which the command line turns into exit code 2.
 """
 
+import os
 import sys
 from argparse import Namespace
 from collections import deque
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
@@ -24,6 +27,7 @@ from console.timeline.chain import verify as verify_file
 from console.timeline.corrected import Row, rows
 from console.timeline.entry import TimelineError, encode
 from console.timeline.export import export
+from console.timeline.file import FILE_MODE
 from console.timeline.folder import (
     default_spool,
     incident_folder,
@@ -67,7 +71,10 @@ def run_incidents(args: Namespace) -> int:
 
 
 def run_postmortem(args: Namespace) -> int:
-    """Run `warroom postmortem`: the draft for `args.incident`, in Markdown; raise TimelineError."""
+    """Run `warroom postmortem`: the draft for `args.incident`, in Markdown, printed and kept in its folder.
+
+    Raise TimelineError.
+    """
     state_dir, incident = _chosen(args)
     with closing(_stored(state_dir, incident)) as stored:
         record = load(state_dir, incident, default_spool(state_dir)) if incident else None
@@ -76,8 +83,29 @@ def run_postmortem(args: Namespace) -> int:
         pieces = draft(record, lambda: rows(stored))
         title = next(pieces)  # for which all was read, so that what is wrong with it can be said first
         _report(stored)
-        sys.stdout.writelines((title, *pieces))
+        with _kept(incident_folder(state_dir, record.id) / "postmortem.md") as file:
+            for piece in chain((title,), pieces):
+                sys.stdout.write(piece)
+                file.write(piece)
     return 0
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[TextIO]:
+    """A new file for the draft, or nothing to write to: whoever edits the one there must not lose that."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)
+    except OSError as error:
+        if isinstance(error, FileExistsError):
+            _say(f"{path} exists and is left as it is.")
+        else:
+            _say(f"{path} cannot be written: {(error.strerror or type(error).__name__).lower()}.")
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            yield nowhere
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        yield file
+    _say(f"the draft is kept in {path}.")
 
 
 def _state_dir(args: Namespace) -> Path:

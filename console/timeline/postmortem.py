@@ -24,6 +24,8 @@ _IMPACT = (
 )
 _PROSE = ("What went well", "What could have gone better", "Where we got lucky")
 _WHYS = 5
+_FOLLOWS = 60.0
+"""Seconds after an intent in which a change of its target is its doing."""
 _SILENT = ("evidence", "check", "ledger.opened", "ledger.closed", "correction", "action.intent")
 """Kinds that its timeline leaves out: what they say stands in results and in the other sections."""
 
@@ -37,6 +39,7 @@ class _Found(msgspec.Struct):
     verdicts: list[Entry] = []
     changes: list[Entry] = []
     sent: list[Entry] = []
+    acted: list[tuple[str, str]] = []
     standing: dict[str, str] = {}
 
 
@@ -89,11 +92,13 @@ def _gather(rows: Iterable[Row]) -> _Found:
                 found.marks.setdefault(name, entry.occurred_at)
             case "incident.resolved":
                 found.resolution = _word(entry.data, "resolution") or entry.text
+            case "action.intent":
+                found.acted.append((_target_uid(entry), entry.occurred_at))
             case "action.verdict":
                 found.verdicts.append(entry)
                 if _word(entry.data.get("verdict"), "status") == "helped":
                     found.marks.setdefault("First mitigation that helped", entry.occurred_at)
-            case "change":
+            case "change" if not _ours(entry, found.acted):
                 found.changes.append(entry)
             case "comms.sent" | "comms.failed":
                 found.sent.append(entry)
@@ -108,6 +113,17 @@ def _word(data: Any, key: str) -> str:
     """A text of an entry's data, which another hand may have written in another shape."""
     value = data.get(key) if isinstance(data, dict) else None
     return value if isinstance(value, str) else ""
+
+
+def _target_uid(intent: Entry) -> str:
+    plan = intent.data.get("plan")
+    return _word(plan.get("target"), "uid") if isinstance(plan, dict) else ""
+
+
+def _ours(change: Entry, acted: list[tuple[str, str]]) -> bool:
+    """Whether a change is what a mitigation did: it cured, or tried to, and contributed nothing."""
+    uid = _word(change.data, "uid")
+    return any(uid == target and 0 <= _seconds(at, change.occurred_at) < _FOLLOWS for target, at in acted)
 
 
 def _facts(record: IncidentRecord, found: _Found) -> Iterator[str]:

@@ -30,11 +30,14 @@ def incident(tmp_path: Path) -> Path:
         return recorder
 
     after(1).record("signal", "error-ratio-high(checkout) 12 % > 5 %", data={"phase": "start"})
-    after(1).record("change", "deployment/checkout: image v41 -> v42")
+    about = {"uid": "u-checkout"}
+    after(1).record("change", "deployment/checkout: image v41 -> v42", data=about)
     apply(after(3), Severity(1))
     after(0).record("comms.sent", "status page: we look into it")
     apply(after(5), Status("identified", "v42 it is"))
-    after(2).record("action.intent", "Roll back checkout", data={"action": "k8s.rollback"})
+    plan = {"plan": {"action": "k8s.rollback", "target": {"uid": "u-checkout"}}}
+    after(2).record("action.intent", "Roll back checkout", data=plan)
+    after(0).record("change", "deployment/checkout: image v42 -> v41", data=about)
     verdict = {"verdict": {"status": "helped"}}
     after(3).record("action.verdict", "Roll back checkout: helped. 12 % before, 0 % after", data=verdict)
     kept = after(0).record("ledger.opened", "Temporary: scale checkout to 8")
@@ -44,6 +47,18 @@ def incident(tmp_path: Path) -> Path:
     after(1).record("signal", "error-ratio-high(checkout) ended", data={"phase": "end"})
     apply(after(24), Resolve("rolled back to v41"), ({"id": kept.id, "text": kept.text},))
     return tmp_path
+
+
+def test_the_draft_is_kept_once_in_the_incidents_folder(
+    incident: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = written(incident, capsys)
+    file = incident / "incidents" / "INC-20260301-1" / "postmortem.md"
+    assert file.read_text() == text and file.stat().st_mode & 0o777 == 0o640
+    file.write_text("edited")
+    assert written(incident, capsys) == text and file.read_text() == "edited"
+    assert main(["postmortem", "INC-20260301-1", "--state-dir", str(incident)]) == 0
+    assert f"{file} exists and is left as it is." in capsys.readouterr().err
 
 
 def sections(text: str) -> dict[str, str]:
@@ -68,6 +83,7 @@ def test_what_the_record_knows_is_filled_in(incident: Path, capsys: pytest.Captu
     assert found["Resolution"].splitlines()[0] == "rolled back to v41"
     assert "12 % before, 0 % after" in found["Resolution"]
     assert "12:02 deployment/checkout: image v41 -\\> v42" in found["Contributing factors"]
+    assert "image v42" not in found["Contributing factors"], "that was the cure"
     assert found["Communication"] == "- 12:05 status page: we look into it"
     assert "Take back or keep for good: Temporary: scale checkout to 8" in found["Action items"]
     assert "flag off" not in text
@@ -87,7 +103,7 @@ def test_what_only_people_know_is_asked_for(incident: Path, capsys: pytest.Captu
 def test_its_timeline_is_that_of_the_record(incident: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = written(incident, capsys)
     lines = sections(text)["Timeline"].splitlines()[2:]
-    times = ["12:00", "12:01", "12:02", "12:05", "12:05", "12:10", "12:15", "12:17", "12:42"]
+    times = ["12:00", "12:01", "12:02", "12:05", "12:05", "12:10", "12:12", "12:15", "12:17", "12:42"]
     assert [line[4:9] for line in lines] == times
     assert "ended" not in "".join(lines)
     assert "tried token=REDACTED \\<b\\>" in text and SECRET not in text
