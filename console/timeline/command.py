@@ -23,9 +23,10 @@ from console.model.clock import SystemClock
 from console.model.redact import redact
 from console.model.symptoms.words import plural
 from console.model.text import clean
+from console.timeline.chain import Report
 from console.timeline.chain import verify as verify_file
 from console.timeline.corrected import Row, rows
-from console.timeline.entry import TimelineError, encode
+from console.timeline.entry import GENESIS, BadLine, TimelineError, encode
 from console.timeline.export import export
 from console.timeline.file import FILE_MODE
 from console.timeline.folder import (
@@ -151,6 +152,10 @@ def _report(stored: Stored) -> None:
     if stored.bad_count > len(stored.bad):
         more = plural(stored.bad_count - len(stored.bad), "more line is", "more lines are")
         _say(f"{stored.path}: {more} skipped.")
+    known = {line.line for line in stored.bad}
+    changed = [line for line in _verified(stored.path, declares=False).bad if line.line not in known]
+    if changed and stored.path.exists() and stored.bad_count <= len(stored.bad):
+        _say(f"{stored.path}: line {changed[0].line} is not to be relied on: {changed[0].reason}.")
     if stored.damage:
         _say(stored.damage)
     _report_waiting(stored.waiting, stored.spooled)
@@ -222,17 +227,20 @@ def _verify(args: Namespace) -> int:
         incidents = [None, *incident_ids(state_dir, default_spool(state_dir))]
     spool = default_spool(state_dir)
     paths: dict[str, Path] = {}
+    declaring: set[str] = set()
     for incident in incidents:
         name = incident or "standby"
         home, spooled = timeline_path(state_dir, incident), spool_path(spool, incident)
         waits = spooled.is_file()
         if home.exists() or not (waits or incident is None):
             paths[name] = home
+            if incident is not None and not waits:
+                declaring.add(name)
         if waits:
             paths[f"{name} in the second place"] = spooled
     if not paths:
         _say(f"nothing was recorded in {state_dir} yet.")
-    reports = {name: verify_file(path) for name, path in paths.items()}
+    reports = {name: _verified(path, declares=name in declaring) for name, path in paths.items()}
     if args.json:
         document = [
             {"timeline": name, "file": str(paths[name]), "ok": report.ok, **msgspec.structs.asdict(report)}
@@ -248,6 +256,17 @@ def _verify(args: Namespace) -> int:
                 also = f"; {plural(more, 'more bad line')} after it" if more else ""
                 print(clean(f"{name}: BAD, line {first.line}: {first.reason}{also} ({paths[name]})"))
     return 0 if all(report.ok for report in reports.values()) else 1
+
+
+def _verified(path: Path, *, declares: bool) -> Report:
+    """The report on a file; one that cannot be read, or lacks the declaration it begins with, is bad."""
+    try:
+        report = verify_file(path)
+    except TimelineError as error:
+        return Report(0, GENESIS, (BadLine(1, str(error)),))
+    if declares and not report.entries and report.ok:
+        return Report(0, GENESIS, (BadLine(1, "nothing declares the incident: its entries are lost"),))
+    return report
 
 
 def _export(args: Namespace) -> int:

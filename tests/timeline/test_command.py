@@ -232,9 +232,27 @@ def test_an_incident_that_only_the_second_place_has_is_found(
 def test_verify_misses_the_timeline_of_an_incident(
     state_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (state_dir / "incidents" / "INC-20260301-1" / "timeline.jsonl").unlink()
-    assert main(["timeline", "verify", "--state-dir", str(state_dir)]) == 2
-    assert "INC-20260301-1/timeline.jsonl cannot be read: no such file" in capsys.readouterr().err
+    lost = state_dir / "incidents" / "INC-20260301-1" / "timeline.jsonl"
+    lost.unlink()
+    assert main(["timeline", "verify", "--state-dir", str(state_dir)]) == 1
+    found = capsys.readouterr().out.splitlines()
+    assert found[0].startswith("standby: ok") and found[2].startswith("INC-20260301-2: ok"), "all are told of"
+    assert "INC-20260301-1: BAD" in found[1] and "timeline.jsonl cannot be read: no such file" in found[1]
+    lost.write_bytes(b"")
+    assert main(["timeline", "verify", "--state-dir", str(state_dir)]) == 1
+    assert "INC-20260301-1: BAD, line 1: nothing declares the incident" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["show", "export"])
+def test_what_was_changed_after_it_was_written_is_told_with_it(
+    state_dir: Path, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = state_dir / "incidents" / "INC-20260301-2" / "timeline.jsonl"
+    file.write_text(file.read_text().replace("tried", "never tried"))
+    assert main(["timeline", verb, "--state-dir", str(state_dir)]) == 0
+    printed = capsys.readouterr()
+    assert "never tried" in printed.out
+    assert "line 2 is not to be relied on: its hash does not match its content" in printed.err
 
 
 @pytest.fixture
