@@ -20,7 +20,8 @@ class Before(msgspec.Struct, frozen=True):
 
     ``ratio`` is its error ratio (0..1), ``p95`` in seconds; None is no usable value. ``noise`` is how far
     the ratio moved by itself from one window to the next, None when that is not known. ``rolling`` is whether
-    pods were missing only because a rollout was under way.
+    pods were missing only because a rollout was under way. Where no service is related, ``queue`` is what the
+    workload empties, if that is known, and ``depth`` how many wait in it.
     """
 
     service: str = ""
@@ -30,6 +31,8 @@ class Before(msgspec.Struct, frozen=True):
     noise: float | None = None
     p95: float | None = None
     rolling: bool = False
+    queue: str = ""
+    depth: float | None = None
 
 
 class Figure(msgspec.Struct, frozen=True):

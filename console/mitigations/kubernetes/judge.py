@@ -8,6 +8,7 @@ import statistics
 
 import msgspec
 
+from console.mitigations.kubernetes import queues
 from console.mitigations.kubernetes.figures import Before, Figure, conclude, error_ratio, p95, pods
 from console.mitigations.world import World
 from console.model.metrics import PrometheusSnapshot, ServiceMetrics
@@ -38,7 +39,8 @@ def measure(
     """What is measured now; ``rolling`` is as in Before."""
     service = related_service(world, kind, name)
     if service is None:
-        return Before(available=available, desired=desired, rolling=rolling)
+        queue, depth = queues.queue_of(world, name) or ("", None)
+        return Before(available=available, desired=desired, rolling=rolling, queue=queue, depth=depth)
     ratio = service.error_ratio.value if service.error_ratio.ok else None
     noise = None if ratio is None else variation(service, ratio, _window(world))
     slow = service.p95.value if service.p95.ok else None
@@ -71,6 +73,8 @@ async def settle(world: World, kind: str, name: str, before: Before, available: 
     once.
     """
     readiness = pods(before, available, desired)
+    if before.queue:
+        return await _settle_queue(world, before, readiness)
     if not before.service:
         verdict = conclude((readiness,))
         if readiness.status == "no_change" and available >= desired > 0:
@@ -99,6 +103,21 @@ async def settle(world: World, kind: str, name: str, before: Before, available: 
             return conclude(_figures(before, service, readiness))
         if late:
             return conclude(_figures(before, service, readiness, fresh_at=began + window))
+        await asyncio.sleep(world.timing.poll)
+
+
+async def _settle_queue(world: World, before: Before, readiness: Figure) -> Verdict:
+    """Give the pods a USUAL_WINDOW to work, then judge by the queue that they empty."""
+    began, ready = world.now, queues.depth_now(world, before.queue)
+    give_up = world.clock.monotonic() + world.timing.settle
+    while True:
+        late = world.clock.monotonic() >= give_up
+        after = queues.depth_now(world, before.queue)
+        if _sampled(after) >= began + USUAL_WINDOW:
+            return conclude((queues.depth(before, ready, after), readiness))
+        if late:
+            blind = Reading(State.STALE, reason="it was not read after the change in time")
+            return conclude((queues.depth(before, ready, blind if after.ok else after), readiness))
         await asyncio.sleep(world.timing.poll)
 
 
