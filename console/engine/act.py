@@ -167,20 +167,22 @@ class ActionRunner:
         async with contextlib.AsyncExitStack() as held:
             try:
                 holder = f"{identity.user}@{identity.host} ({plan.title})"
-                await held.enter_async_context(self._locked(plan, holder))
+                with contextlib.suppress(OSError):  # what takes no lock may still take the intent
+                    await held.enter_async_context(self._locked(plan, holder))
             except TargetBusyError as error:
                 return await self._refuse(run_id, plan, str(error))
-            except OSError as error:
-                if not break_glass:
-                    text = f"The state folder cannot be written ({error.strerror}); nothing was done."
-                    return await self._refuse(run_id, plan, text, unrecorded=True)
             try:
                 entry, notes = await self._intend(run_id, plan, reason, break_glass=break_glass)
             except TimelineError as error:
                 text = f"The intent cannot be recorded, so nothing was done: {error}"
                 return await self._refuse(run_id, plan, text, unrecorded=True)
-            spare = spare_folder(run_id) if break_glass else None
+            spare = spare_folder(run_id) if break_glass else self._second_evidence(run_id)
             return await self._carry_out(run_id, plan, entry, notes, spare)
+
+    def _second_evidence(self, run_id: str) -> Path | None:
+        """Where evidence may go once only the second place took the intent: it does not hold that up."""
+        spool = self._recorder.spool
+        return spool / "evidence" / run_id if spool and self._recorder.health.state == "degraded" else None
 
     async def _intend(self, run_id: str, plan: Plan, reason: str, *, break_glass: bool) -> tuple[Entry, str]:
         """Record the intent, and when cancelled meanwhile also that it came to nothing."""
@@ -274,8 +276,9 @@ class ActionRunner:
 
     @contextlib.asynccontextmanager
     async def _locked(self, plan: Plan, holder: str) -> AsyncIterator[None]:
-        """Keep others off the target. Raises TargetBusyError, or OSError when the state takes no lock."""
-        taking = in_thread(TargetLock, self._state_dir, plan.source, plan.target, holder)
+        """Keep others off the target. Raises TargetBusyError, or OSError when no place takes a lock."""
+        spare = self._recorder.spool
+        taking = in_thread(TargetLock, self._state_dir, plan.source, plan.target, holder, spare)
         try:
             await to_the_end(taking)
             yield

@@ -58,11 +58,11 @@ class Fake(NoOptions):
 class Desk:
     """One console: a board, a recorder and a runner with one fake mitigation."""
 
-    def __init__(self, state: Path, fake: Fake, session: str = "s1") -> None:
+    def __init__(self, state: Path, fake: Fake, session: str = "s1", spool: Path | None = None) -> None:
         self.state = state
         self.fake = fake
         self.board = Board()
-        self.recorder = Recorder(state, SystemClock(), Identity("kim", "desk", session))
+        self.recorder = Recorder(state, SystemClock(), Identity("kim", "desk", session), spool)
         config = Config(kubernetes=(ClusterSettings(name="test"),))
         self.runner = ActionRunner(
             self.board, config, SystemClock(), self.recorder, state, find_mitigation=lambda _: fake

@@ -109,3 +109,38 @@ def test_what_is_recorded_needs_not_be_written_down(tmp_path: Path) -> None:
         assert desk.kinds() == ["action.intent", "action.result", "action.verdict"]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_the_second_place_takes_is_recorded_and_needs_no_glass_broken(
+    tmp_path: Path, whole: bool
+) -> None:
+    """The state folder takes nothing: all of it, or each of the places in it."""
+
+    async def act(world: World, _plan: Plan) -> Outcome:
+        world.save_evidence("pod.log", b"last words")
+        return Outcome("done", f"missing: {world.missing}")
+
+    async def scenario() -> None:
+        state, spool = tmp_path / "state", tmp_path / "spool"
+        if whole:
+            state.write_text("in the way")
+        else:
+            (state / "standby.jsonl").mkdir(parents=True)
+            (state / "locks").write_text("in the way")
+            (state / "evidence").write_text("in the way")
+        desk = Desk(state, Fake(act), spool=spool)
+
+        done = await desk.runner.run(await desk.plan(), "fire")
+
+        assert done.outcome is not None and done.outcome.status == "done", done
+        assert done.outcome.detail == "missing: []"
+        assert not done.unrecorded and not done.by_hand
+        lines = (spool / "standby.jsonl").read_text().splitlines()
+        kinds = [json.loads(line)["kind"] for line in lines]
+        assert kinds == ["action.intent", "evidence", "action.result", "action.verdict"]
+        (log,) = spool.rglob("pod.log")
+        assert log.read_text() == "last words"
+        assert list(spool.glob("locks/*.lock"))
+
+    asyncio.run(scenario())

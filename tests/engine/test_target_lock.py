@@ -1,4 +1,4 @@
-"""The lock on a target: held by one, also where the disk takes no word about who."""
+"""The lock on a target: held by one, also where the disk takes no word about who, or no lock at all."""
 
 import fcntl
 import resource
@@ -44,3 +44,35 @@ def test_a_lock_that_fails_leaves_the_target_free(tmp_path: Path, monkeypatch: p
         with pytest.raises(OSError, match="No locks available"):
             TargetLock(tmp_path, SOURCE, TARGET, "kim@desk")
     TargetLock(tmp_path, SOURCE, TARGET, "ann@desk").release()
+
+
+@pytest.mark.parametrize("then", ["as before", "failing"])
+def test_a_state_folder_that_takes_none_leaves_the_one_in_the_second_place(tmp_path: Path, then: str) -> None:
+    """Also when the folder takes none only since the first was taken."""
+    state, spare = tmp_path / "state", tmp_path / "cache" / "spare"
+    if then == "as before":
+        state.write_text("in the way")
+    lock = TargetLock(state, SOURCE, TARGET, "kim@desk", spare)
+    if then == "failing":
+        state.rename(tmp_path / "away")
+        state.write_text("in the way")
+    with pytest.raises(TargetBusyError, match="kim@desk is acting on deployment/shop"):
+        TargetLock(state, SOURCE, TARGET, "ann@desk", spare)
+    lock.release()
+    TargetLock(state, SOURCE, TARGET, "ann@desk", spare).release()
+    assert spare.stat().st_mode & 0o027 == 0
+
+
+def test_where_no_place_takes_one_the_state_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("in the way")
+    with pytest.raises(OSError, match="state"):
+        TargetLock(tmp_path / "state", SOURCE, TARGET, "kim@desk", tmp_path / "state" / "spare")
+
+
+def test_one_that_is_held_in_the_state_folder_keeps_nothing_in_the_second_place(tmp_path: Path) -> None:
+    state, spare = tmp_path / "state", tmp_path / "spare"
+    lock = TargetLock(state, SOURCE, TARGET, "kim@desk")
+    with pytest.raises(TargetBusyError, match="kim@desk"):
+        TargetLock(state, SOURCE, TARGET, "ann@desk", spare)
+    lock.release()
+    TargetLock(state, SOURCE, TARGET, "ann@desk", spare).release()
