@@ -17,6 +17,7 @@ import msgspec
 
 from console.config import Config, default_state_dir, load
 from console.engine.act import ActionRunner
+from console.engine.act_stop import StoppedError, stoppable, tell
 from console.engine.act_target import UsageError, locate
 from console.engine.engine import Engine
 from console.engine.live import live_engine
@@ -40,8 +41,17 @@ SLOT_PAUSE = 0.4
 def run(args: argparse.Namespace) -> int:
     """Plan, show, ask, act and judge.
 
-    Exit 0 done, 1 failed or refused, 2 usage or could not tell, 3 done but recorded nowhere.
+    Exit 0 done, 1 failed or refused, 2 usage or could not tell, 3 done but recorded nowhere; 143 and 129
+    when SIGTERM or SIGHUP stopped it.
     """
+    try:
+        with stoppable():
+            return _run(args)
+    except StoppedError as error:
+        return error.exit_code
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         action = find_action(args.action)
         server, words = take_server(action, args.params)
@@ -81,7 +91,7 @@ def _act(
         raise UsageError("this engine cannot act")
     engine.submit(mitigator.recover()).result()
     for earlier in mitigator.progress:
-        print(f"warroom: {earlier.text}", file=sys.stderr)
+        tell(f"warroom: {earlier.text}")
     source, target = locate(
         engine.board, config, action, kind, name, namespaces=args.namespace or (), server=server
     )
@@ -90,7 +100,7 @@ def _act(
         _print_plan(plan, as_json=args.json)
         return FAILED if plan.refusal else DONE
     if not (args.json and args.yes):
-        print(plan_text(plan), file=sys.stderr)
+        tell(plan_text(plan))
     break_glass = args.break_glass is not None
     if break_glass:
         _say(
@@ -266,8 +276,8 @@ def _ask(question: str) -> str:
 def _follow(engine: Engine, mitigator: Mitigator, plan: Plan, reason: str, *, break_glass: bool) -> Progress:
     """Run the plan and print each new stage to standard error.
 
-    Ctrl-C stops it. Of what was sent the record then says that it was not verified, or, before there was an
-    answer, that its outcome is unknown; the last line says which.
+    Ctrl-C and its like stop it. Of what was sent the record then says that it was not verified, or, before
+    there was an answer, that its outcome is unknown; the last line says which.
     """
     changed = threading.Event()
     stop = engine.board.listen(lambda name: changed.set() if name == "mitigations" else None)
@@ -281,7 +291,7 @@ def _follow(engine: Engine, mitigator: Mitigator, plan: Plan, reason: str, *, br
             for progress in mitigator.progress[:1]:
                 if progress.text != last and progress.stage != "finished":
                     last = progress.text
-                    print(f"{progress.stage}: {last}", file=sys.stderr, flush=True)
+                    tell(f"{progress.stage}: {last}")
         return future.result()
     except KeyboardInterrupt:
         future.cancel()
@@ -314,5 +324,5 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"warroom: {text}", file=sys.stderr)
+    tell(f"warroom: {text}")
     return code
