@@ -129,8 +129,8 @@ class ActionRunner:
                 self._finish(run_id, Outcome("refused", "Stopped before anything was done."))
             raise
 
-    async def recover(self) -> None:
-        """Report the mitigations of consoles that ended before their result: their outcome is unknown.
+    async def recover(self, *, record: bool = True) -> None:
+        """Report, and ``record``, the mitigations whose consoles ended before a result: their outcome is unknown.
 
         One whose target lock is still held is under way in another console and is left alone, and so are
         our own. Other hands may have written what is in the record: it is cleaned again. A second call waits
@@ -147,16 +147,17 @@ class ActionRunner:
                 with contextlib.suppress(msgspec.ValidationError, TargetBusyError, OSError):
                     plan = msgspec.convert(tidy_data(entry.data).get("plan"), Plan)
                     async with self._locked(plan, "recovery"):
-                        await self._recover_one(entry, plan)
+                        await self._recover_one(entry, plan, record)
 
-    async def _recover_one(self, entry: Entry, plan: Plan) -> None:
+    async def _recover_one(self, entry: Entry, plan: Plan, record: bool) -> None:
         detail = clean(
             f"Outcome unknown: the console of {entry.user} on {entry.host} ended between intent and result of"
             f" '{plan.title}' at {entry.ts}. Look at {plan.target} before you do anything else."
         )
         outcome = Outcome("unknown", detail)
         try:
-            if not await to_the_end(in_thread(self._written.recovered, entry, plan, outcome)):
+            work = functools.partial(self._written.recovered, record=record)
+            if not await to_the_end(in_thread(work, entry, plan, outcome)):
                 return
         except TimelineError:
             detail += " This could not be recorded."

@@ -63,13 +63,19 @@ def _run(args: argparse.Namespace) -> int:
     config = load(args.config, vars(args))
     state_dir = args.state_dir or config.state_dir or default_state_dir()
     sessions = action.name.startswith("pg.")
+    agreed = threading.Event()
     engine = live_engine(
-        config, SystemClock(), state_dir, read=needed(config, action), keep_sessions=sessions
+        config,
+        SystemClock(),
+        state_dir,
+        read=needed(config, action),
+        keep_sessions=sessions,
+        may_write=agreed.is_set,
     )
     engine.start()
     try:
         engine.wait_ready(READY_SECONDS)
-        return _act(engine, config, args, action, kind, name, params, server)
+        return _act(engine, config, args, action, kind, name, params, server, agreed)
     except (UsageError, PlanError) as error:
         return _say(str(error), USAGE if isinstance(error, UsageError) else FAILED)
     finally:
@@ -85,11 +91,12 @@ def _act(
     name: str,
     params: dict[str, str],
     server: str,
+    agreed: threading.Event,
 ) -> int:
     mitigator = engine.mitigator
     if not isinstance(mitigator, ActionRunner):
         raise UsageError("this engine cannot act")
-    engine.submit(mitigator.recover()).result()
+    engine.submit(mitigator.recover(record=not args.plan)).result()
     for earlier in mitigator.progress:
         tell(f"warroom: {earlier.text}")
     source, target = locate(
@@ -111,6 +118,7 @@ def _act(
         if not _confirmed(plan, break_glass=break_glass):
             return _declined(engine, mitigator, plan)
         reason = reason or _ask("Reason, for the timeline: ")
+    agreed.set()
     progress = _follow(engine, mitigator, plan, reason, break_glass=break_glass)
     if args.json:
         print(json.dumps(redact_value(msgspec.to_builtins(progress)), indent=2))

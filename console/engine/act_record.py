@@ -85,13 +85,16 @@ class ActRecord:
         if outcome.status in ("done", "partial", "unknown"):
             self._keep_ledger(plan, outcome, intent)
 
-    def recovered(self, intent: Entry, plan: Plan, outcome: Outcome) -> bool:
+    def recovered(self, intent: Entry, plan: Plan, outcome: Outcome, *, record: bool) -> bool:
         """Record the outcome of a mitigation whose console ended in between; False when it has one by now.
 
-        To be called while nobody else can act on its target. Raises TimelineError.
+        Without ``record`` it only looks. To be called while nobody else can act on its target. Raises
+        TimelineError.
         """
         if all(entry.id != intent.id for entry in self._recorder.open_intents()):
             return False
+        if not record:
+            return True
         self._record("action.result", outcome.detail, {"outcome": outcome}, ref=intent.id, source="system")
         self._keep_ledger(plan, outcome, intent)
         return True

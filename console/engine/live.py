@@ -186,11 +186,13 @@ def live_engine(
     *,
     read: Config | None = None,
     keep_sessions: bool = True,
+    may_write: Callable[[], bool] = lambda: True,
 ) -> Engine:
     """An engine with everything that a person in an incident needs; not started yet.
 
     ``read`` has the sources to run where these are not all of ``config``; ``keep_sessions`` for acting open
-    on every database.
+    on every database; ``may_write`` tells whether by now the record takes what nobody asked for: what is
+    seen, and what became of other consoles' actions.
     """
     timeline = RecordedTimeline(state_dir, clock, drill=config.drill)
     mode: Mode = "drill" if config.drill else "live"
@@ -199,18 +201,25 @@ def live_engine(
     engine.attach(sessions.keep, "acting sessions")
     runner = ActionRunner(engine.board, config, clock, timeline.recorder, state_dir, sessions=sessions)
     engine.mitigator = runner
-    engine.attach(lambda: _recover_later(runner), "recovery")
-    observer = Observer(engine.board, timeline.recorder.record, clock, known=lambda: timeline.known)
+    engine.attach(lambda: _recover_later(runner, may_write), "recovery")
+    observer = Observer(
+        engine.board,
+        timeline.recorder.record,
+        clock,
+        known=lambda: timeline.known,
+        may_write=may_write,
+    )
     engine.attach(observer.run, "observer")
     engine.attach(timeline.keep_sinks_known, "sinks")
     engine.attach(_load_mitigations, "mitigation libraries")
     return engine
 
 
-async def _recover_later(runner: ActionRunner) -> None:
+async def _recover_later(runner: ActionRunner, may_write: Callable[[], bool]) -> None:
     """Look for what other consoles left open, which reads the whole record, when it is on the screen."""
     await asyncio.sleep(_RECOVER_AFTER)
-    await runner.recover()
+    if may_write():
+        await runner.recover()
 
 
 async def _load_mitigations() -> None:

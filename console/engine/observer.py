@@ -49,6 +49,8 @@ class Observer:
         clock: Clock,
         known: Callable[[], Known] = Known,
         rng: random.Random | None = None,
+        *,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         self.signals: tuple[Signal, ...] = ()
         self.suggestions: tuple[Suggestion, ...] = ()
@@ -56,6 +58,7 @@ class Observer:
         self._clock = clock
         self._known = known
         self._scribe = Scribe(record, clock, known, rng) if record is not None else None
+        self._may_write = may_write
         self._memory = Memory()
         self._watches: dict[str, ChangeWatch] = {}
         self._announced: dict[str, Signal] = {}
@@ -93,8 +96,11 @@ class Observer:
         self._announce(self._scribe, now)
 
     async def write(self) -> None:
-        """Write into the timeline what is due. Raises TimelineError; what was not written is kept."""
-        if self._scribe is not None:
+        """Write into the timeline what is due. Raises TimelineError; what was not written is kept.
+
+        As long as nothing may be written it is kept as well.
+        """
+        if self._scribe is not None and self._may_write():
             await self._scribe.write()
 
     async def _look_on(self) -> None:

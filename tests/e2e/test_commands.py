@@ -137,6 +137,13 @@ def test_act_refuses(desk: Desk, cluster: SmallCluster, words: tuple[str, ...], 
     assert "action.intent" not in desk.kinds()
 
 
+@pytest.mark.parametrize("how", [("--plan",), ("--yes", "--reason", "try")])
+def test_act_that_comes_to_no_plan_leaves_the_record_as_it_is(desk: Desk, how: tuple[str, ...]) -> None:
+    done = desk.run("act", "k8s.restart", "deployment/checkout", "--context", "nope", *how)
+    assert done.returncode in (1, 2), done.stderr
+    assert desk.kinds() == []
+
+
 def test_act_of_a_viewer_is_refused_by_the_server(desk: Desk, cluster: SmallCluster) -> None:
     desk.configure(desk.kubernetes(cluster, "viewer"))
     done = desk.run("act", "k8s.restart", "deployment/checkout", "--yes", "--reason", "try")

@@ -15,7 +15,7 @@ from console.model.clock import ManualClock
 from console.model.signals import SignalsSnapshot
 from console.model.source import Health, SourceStatus
 from console.timeline.entry import Entry, Kind, TimelineError
-from tests.engine.observing import Console, failing
+from tests.engine.observing import AtOnce, Console, failing
 from tests.model.board import NOW, cluster, container, pod, prometheus, revision, service, template, workload
 
 DELAY = scribe.FOLLOWER_DELAY
@@ -269,6 +269,18 @@ def test_without_a_record_it_only_looks(clock: ManualClock) -> None:
     watching.look()
     asyncio.run(watching.write())
     assert [signal.name for signal in watching.signals] == ["error-ratio-high"]
+
+
+def test_what_may_not_be_written_yet_waits(console: Console, clock: ManualClock) -> None:
+    allowed: list[bool] = []
+    waiting = Observer(console.board, console.record, clock, rng=AtOnce(), may_write=lambda: bool(allowed))
+    console.board.publish("prometheus", failing(clock))
+    waiting.look()
+    asyncio.run(waiting.write())
+    assert console.recorder.entries() == []
+    allowed.append(True)
+    asyncio.run(waiting.write())
+    assert [entry.kind for entry in console.recorder.entries()] == ["signal"]
 
 
 def test_ten_thousand_pods_are_looked_at_quickly(console: Console) -> None:
