@@ -130,7 +130,7 @@ class ActionRunner:
             raise
 
     async def recover(self, *, record: bool = True) -> None:
-        """Report, and ``record``, the mitigations whose consoles ended before a result: their outcome is unknown.
+        """Report, and ``record``, mitigations whose consoles ended before a result: their outcome is unknown.
 
         One whose target lock is still held is under way in another console and is left alone, and so are
         our own. Other hands may have written what is in the record: it is cleaned again. A second call waits

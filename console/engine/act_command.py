@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from console.config import Config, default_state_dir, load
+from console.config import Config, ConfigError, default_state_dir, load
 from console.engine.act import ActionRunner
 from console.engine.act_stop import StoppedError, stoppable, tell
 from console.engine.act_target import UsageError, locate
@@ -42,24 +42,28 @@ def run(args: argparse.Namespace) -> int:
     """Plan, show, ask, act and judge.
 
     Exit 0 done, 1 failed or refused, 2 usage or could not tell, 3 done but recorded nowhere; 143 and 129
-    when SIGTERM or SIGHUP stopped it.
+    when SIGTERM or SIGHUP stopped it. What comes to no plan is in JSON an ``error`` and its ``kind`` (usage,
+    configuration or plan), all else has an ``outcome``: so a mistake is told from an unknown outcome.
     """
     try:
         with stoppable():
             return _run(args)
     except StoppedError as error:
         return error.exit_code
+    except UsageError as error:
+        return _no_plan(args, "usage", error, USAGE)
+    except ConfigError as error:
+        return _no_plan(args, "configuration", error, USAGE)
+    except PlanError as error:
+        return _no_plan(args, "plan", error, FAILED)
 
 
 def _run(args: argparse.Namespace) -> int:
-    try:
-        action = find_action(args.action)
-        server, words = take_server(action, args.params)
-        params = parse_params(action, words)
-        kind, name = parse_target(action, args.target)
-        _check_consent(args, name)
-    except UsageError as error:
-        return _say(str(error), USAGE)
+    action = find_action(args.action)
+    server, words = take_server(action, args.params)
+    params = parse_params(action, words)
+    kind, name = parse_target(action, args.target)
+    _check_consent(args, name)
     config = load(args.config, vars(args))
     state_dir = args.state_dir or config.state_dir or default_state_dir()
     sessions = action.name.startswith("pg.")
@@ -76,10 +80,14 @@ def _run(args: argparse.Namespace) -> int:
     try:
         engine.wait_ready(READY_SECONDS)
         return _act(engine, config, args, action, kind, name, params, server, agreed)
-    except (UsageError, PlanError) as error:
-        return _say(str(error), USAGE if isinstance(error, UsageError) else FAILED)
     finally:
         engine.stop()
+
+
+def _no_plan(args: argparse.Namespace, kind: str, error: Exception, code: int) -> int:
+    if args.json:
+        print(json.dumps(redact_value({"error": str(error), "kind": kind}), indent=2))
+    return _say(f"usage: {error}" if kind == "usage" else str(error), code)
 
 
 def _act(
@@ -219,8 +227,8 @@ def parse_params(action: Action, words: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"{action.name} has no parameter {key!r}{some}")
         if key in found:
             raise UsageError(f"the parameter {key!r} is given twice")
-        if known[key].type == "int" and not (value.isascii() and value.isdigit()):
-            raise UsageError(f"{key}={value}: {key} is a whole number, e.g. {key}=3")
+        if wrong := known[key].mistake(value):
+            raise UsageError(f"{word}: {wrong.rstrip('.')}")
         found[key] = value
     missing = [param.name for param in action.params if param.required and param.name not in found]
     if missing:

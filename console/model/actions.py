@@ -18,7 +18,8 @@ from console.model.plan import Risk
 class Param(msgspec.Struct, frozen=True):
     """A parameter of a mitigation, given as ``name=value`` on the command line or asked for in a form.
 
-    ``choices`` from the system itself (revisions, containers) are offered by the mitigation's ``options``.
+    ``choices`` are all there are, if they are always the same. Those from the system itself (revisions,
+    containers) are offered by the mitigation's ``options``.
     """
 
     name: str
@@ -26,11 +27,14 @@ class Param(msgspec.Struct, frozen=True):
     help: str
     required: bool = False
     default: str = ""
+    choices: tuple[str, ...] = ()
 
     def mistake(self, value: str) -> str:
         """What is wrong with a value, as a sentence, or "". Whether the system has it, the plan tells."""
         if not value:
             return f"{self.name} is needed." if self.required else ""
+        if self.choices and value not in self.choices:
+            return f"{self.name} has to be one of: {', '.join(self.choices)}."
         pattern, wanted = _VALUES.get(self.type, ("", ""))
         return f"{self.name} has to be {wanted}." if wanted and not re.fullmatch(pattern, value) else ""
 
@@ -251,7 +255,13 @@ MITIGATIONS: tuple[Action, ...] = (
         Risk.DESTRUCTIVE,
         ("db",),
         (
-            Param("state", "choice", "Session state to match.", default="idle in transaction"),
+            Param(
+                "state",
+                "choice",
+                "Session state to match.",
+                default="idle in transaction",
+                choices=("idle in transaction", "idle", "active"),
+            ),
             Param("older-than", "duration", "Only sessions in that state for longer.", default="5m"),
             Param("application", "text", "Only this application_name."),
             Param("user", "text", "Only this user."),

@@ -18,6 +18,7 @@ from console.engine.act_target import (
     find_sources,
     namespaces_of,
 )
+from console.mitigations.postgres.matching import STATES
 from console.model.actions import find
 from console.model.plan import Outcome, Plan, Progress, Risk, Target, Verdict
 from console.model.secret import Secret
@@ -36,7 +37,12 @@ def arguments(*words: str) -> argparse.Namespace:
         (("ui.quit", "deployment/shop"), "no action is called 'ui.quit'"),
         (("k8s.scale", "deployment/shop", "replica=3"), "did you mean 'replicas'?"),
         (("k8s.scale", "deployment/shop", "replicas"), "no parameter; write NAME=VALUE"),
-        (("k8s.scale", "deployment/shop", "replicas=x"), "replicas is a whole number"),
+        (("k8s.scale", "deployment/shop", "replicas=x"), "replicas has to be a whole number, such as 3"),
+        (("pg.terminate-matching", "db/shop", "older-than=10x"), "older-than has to be a duration"),
+        (
+            ("pg.terminate-matching", "db/shop", "state=foo"),
+            "state has to be one of: idle in transaction, idle, active",
+        ),
         (("k8s.scale", "deployment/shop", "replicas=3", "replicas=4"), "given twice"),
         (("k8s.scale", "deployment/shop"), "k8s.scale needs replicas="),
         (("k8s.scale", "deploymnt/shop", "replicas=3"), "did you mean deployment/shop?"),
@@ -58,8 +64,34 @@ def test_what_cannot_be_meant_is_refused_with_the_nearest_that_could(
 
     said = capsys.readouterr()
     assert message in said.err
+    assert said.err.startswith("warroom: usage: ")
     assert said.out == ""
     assert "Traceback" not in said.err
+
+    assert act_command.run(arguments(*words, "--json")) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["kind"] == "usage"
+    assert message in told["error"]
+
+
+def test_a_plan_that_fails_and_a_configuration_that_is_wrong_are_told_in_json_as_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("pg.cancel", "pid/7", "--plan", "--json", "--state-dir", str(tmp_path))
+    dsn = ("--postgres-dsn", "host=127.0.0.1 port=1 user=kim dbname=shop")
+    assert act_command.run(arguments(*words, *dsn)) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["kind"] == "plan" and "Cannot connect to postgres:main" in told["error"]
+
+    (tmp_path / "warroom.toml").write_text("kubernets = 1\n")
+    assert act_command.run(arguments(*words, "--config", str(tmp_path / "warroom.toml"))) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["kind"] == "configuration" and "kubernets" in told["error"]
+
+
+def test_the_states_that_can_be_matched_are_those_of_the_mitigation() -> None:
+    state = next(param for param in find_action("pg.terminate-matching").params if param.name == "state")
+    assert state.choices == STATES
 
 
 def test_defaults_are_filled_in() -> None:
