@@ -108,7 +108,7 @@ def test_parameters_of_an_action_stand_before_or_after_the_flags(
     words = ["act", "k8s.scale", "deployment/web", "--reason", "more load", "replicas=x"]
     for order in (words, [*words[:3], words[-1], *words[3:-1]], [words[0], "--plan", *words[1:]]):
         assert main(order) == 2
-        assert "replicas=x: replicas is a whole number" in capsys.readouterr().err
+        assert "replicas=x: replicas has to be a whole number" in capsys.readouterr().err
     for wrong in ([*words, "--yess"], ["status", "replicas=3"]):
         with pytest.raises(SystemExit, match="2"):
             main(wrong)
