@@ -107,6 +107,10 @@ class ActionRunner:
         """The temporary measures that nobody has taken back, oldest first. Raises TimelineError."""
         return standing(await asyncio.to_thread(self._written.ledger))
 
+    async def accept(self, measure: Measure, owner: str, why: str) -> None:
+        """Record that a temporary measure stays for good, and whose it is now. Raises TimelineError."""
+        await asyncio.to_thread(self._written.accepted, measure, owner, why)
+
     async def cancel(self, plan: Plan, reason: str) -> None:
         """Record that a person looked at the plan and said no. Raises TimelineError."""
         await asyncio.to_thread(self._written.cancelled, plan, reason)

@@ -104,6 +104,12 @@ class ActRecord:
         text = f"{plan.title}: {verdict.status.replace('_', ' ')}. {verdict.detail}"
         self._late("action.verdict", text, {"verdict": verdict}, intent.id)
 
+    def accepted(self, measure: Measure, owner: str, why: str) -> None:
+        """Record that a measure stays for good. Raises TimelineError."""
+        reason = f" ({why})" if why else ""
+        text = f"Kept for good, {owner} owns it{reason}: {measure.text}"
+        self._record("ledger.closed", text, {"owner": owner, "why": why}, ref=measure.id)
+
     def ledger(self) -> list[Entry]:
         """The entries of the ledger. Raises TimelineError."""
         return ledger_entries(self._recorder.state_dir, self._recorder.spool)

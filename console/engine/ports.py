@@ -62,6 +62,10 @@ class Mitigator(Protocol):
         """
         ...
 
+    async def accept(self, measure: Measure, owner: str, why: str) -> None:
+        """Record that a temporary measure stays for good, and whose it is now. Raises TimelineError."""
+        ...
+
     @property
     def progress(self) -> tuple[Progress, ...]:
         """Running and recent mitigations, newest first; the board's ``mitigations`` version follows it."""

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from console.model.actions import Action, find
+from console.model.actions import Action, Param, find
 from console.model.plan import Progress
 from console.timeline.entry import TimelineError
 from console.ui.panes.base import Selection
 from console.ui.screens.confirm import ConfirmScreen
-from console.ui.screens.form import ParamForm
+from console.ui.screens.form import Field, Form, ParamForm
 from console.ui.screens.menu import Item, Menu
 from console.ui.screens.running import RunningScreen
 
 if TYPE_CHECKING:
+    from console.engine.ledger import Measure
     from console.engine.ports import Mitigator
     from console.ui.screens.main import MainScreen
 
@@ -201,15 +202,42 @@ async def _take_back(screen: MainScreen) -> None:
             "",
             str(measure.target),
             f"{measure.text}, by {measure.user} at {measure.opened_at[:16]}Z",
-            refusal="" if find(measure.undo_action) else f"{measure.text} It has to be taken back by hand.",
         )
         for measure in measures
     ]
     notice = "No temporary measure stands."
-    chosen = await screen.app.push_screen_wait(Menu(screen.engine, "Take back", items, notice=notice))
+    chosen = await screen.app.push_screen_wait(Menu(screen.engine, "Take back or keep", items, notice=notice))
     measure = next((one for one in measures if one.id == chosen), None)
-    action = find(measure.undo_action) if measure is not None else None
-    if measure is not None and action is not None:
+    if measure is None:
+        return
+    action = find(measure.undo_action)
+    ways = [
+        Item(
+            "back",
+            "t",
+            "Take back",
+            "Plan what takes it back, and ask.",
+            refusal="" if action else f"{measure.text} It has to be taken back by hand.",
+        ),
+        Item("keep", "k", "Keep for good", "It is no longer temporary; somebody owns it from now on."),
+    ]
+    way = await screen.app.push_screen_wait(Menu(screen.engine, str(measure.target), ways))
+    if way == "keep":
+        await _keep(screen, mitigator, measure)
+    elif way is not None and action is not None:
         target = msgspec.structs.replace(measure.target, resource_version="")
         selection = Selection(measure.source, target, str(target))
         begin(screen, action, selection, dict(measure.undo_params), ask=False)
+
+
+async def _keep(screen: MainScreen, mitigator: Mitigator, measure: Measure) -> None:
+    fields = [
+        Field(Param("owner", "text", "Who answers for it from now on.", required=True)),
+        Field(Param("why", "text", "Why it may stay, and until when.")),
+    ]
+    filled = await screen.app.push_screen_wait(Form(screen.engine, f"Keep {measure.target}", fields))
+    if filled is None:
+        return
+    accepted = mitigator.accept(measure, filled["owner"], filled.get("why", ""))
+    await asyncio.wrap_future(screen.engine.submit(accepted))
+    screen.say(f"{measure.target} stays as it is; {filled['owner']} owns it.")

@@ -28,6 +28,17 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
         time.sleep(0.5)
 
 
+def template(world: World) -> str:
+    """The debug level of checkout's pods, which the scenario changes last."""
+    wanted = "jsonpath={.spec.template.spec.containers[0].env[?(@.value=='debug')].name}"
+    return world.kubectl("get", "deployment", "checkout", "-o", wanted)
+
+
+def preselected(text: str) -> str:
+    """The line of the revision that is offered first."""
+    return next((line for line in text.splitlines() if "* " in line and "checkout:v" in line), "")
+
+
 @pytest.mark.timeout(420)
 def test_the_right_revision_is_found_and_restored(start_world: Callable[..., World]) -> None:
     world = start_world("bad-release")
@@ -38,15 +49,17 @@ def test_the_right_revision_is_found_and_restored(start_world: Callable[..., Wor
 
         terminal.send("1/checkout\r")
         terminal.wait_for(lambda text: "/checkout" in text and "▸ storefront" not in text)
+        wait_until(
+            lambda: "LOG_LEVEL" in template(world), 60, "the last of the changes that hide the bad one"
+        )
         terminal.send("h")
         terminal.wait_for(lambda text: "HISTORY  deployment/checkout" in text and "v41 → " in text)
         terminal.send("\x1b")
         terminal.wait_for(lambda text: "ERRORS" in text and "HISTORY" not in text)
 
         terminal.send("u")
-        text = terminal.wait_for("is what runs now")
-        chosen = next(line for line in text.splitlines() if "* " in line and "checkout:v" in line)
-        assert "checkout:v41" in chosen
+        text = terminal.wait_for(lambda text: preselected(text) != "")
+        assert "checkout:v41" in preselected(text)
         terminal.send("\r")
         text = terminal.wait_for(lambda text: "Cancel (enter)" in text and "saved first" in text, 30)
         assert "deployment/checkout to revision 3" in text

@@ -225,6 +225,23 @@ def test_a_measure_outlives_its_incident_and_is_taken_back_after_it(tmp_path: Pa
     asyncio.run(scenario())
 
 
+def test_a_measure_that_is_kept_for_good_names_its_owner(tmp_path: Path) -> None:
+    async def act(_world: World, _plan: Plan) -> Outcome:
+        return Outcome("done", "ok", undo_action="k8s.scale", undo_params={"replicas": "3"})
+
+    async def scenario() -> None:
+        desk = Desk(tmp_path, Fake(act, temporary=True, undo="scale back to 3"))
+        await desk.runner.run(await desk.plan(replicas="10"))
+        (measure,) = await desk.runner.ledger()
+        await desk.runner.accept(measure, "ana", "the load stays")
+        assert await desk.runner.ledger() == ()
+        (closed,) = [entry for entry in desk.recorder.entries() if entry.kind == "ledger.closed"]
+        assert closed.ref == measure.id and closed.data["owner"] == "ana"
+        assert closed.text.startswith("Kept for good, ana owns it (the load stays): Temporary: ")
+
+    asyncio.run(scenario())
+
+
 def test_a_refused_act_leaves_nothing_on_the_ledger(tmp_path: Path) -> None:
     async def act(_world: World, _plan: Plan) -> Outcome:
         return Outcome("refused", "somebody else was there")

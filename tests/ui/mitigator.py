@@ -88,6 +88,9 @@ class FakeMitigator:
     async def ledger(self) -> tuple[Measure, ...]:
         return self.measures
 
+    async def accept(self, measure: Measure, owner: str, why: str) -> None:
+        self.calls.append(("accept", measure.id, owner, why))
+
     async def cancel(self, plan: Plan, reason: str) -> None:
         self.calls.append(("cancel", plan.action, reason))
 

@@ -221,7 +221,7 @@ def test_whatever_leads_to_a_mitigation_says_that_a_console_without_one_only_wat
     drive(engine, script)
 
 
-def test_a_temporary_measure_is_taken_back_from_the_ledger() -> None:
+def test_a_temporary_measure_is_taken_back_or_kept_from_the_ledger() -> None:
     mitigator = FakeMitigator()
     on = Target("deployment", "checkout", "shop", "w-checkout", "7")
     common: dict[str, Any] = {"source": "kubernetes:prod", "opened_at": "2026-03-01T14:00:00.000Z"}
@@ -239,8 +239,17 @@ def test_a_temporary_measure_is_taken_back_from_the_ledger() -> None:
         assert "Scale from 3 to 9, by bo at 2026-03-01T14:00Z" in ui.text()
         await ui.press("down", "enter")
         await ui.settle()
+        await ui.press("enter")
         assert "taken back by hand" in ui.text() and not ui.on(ConfirmScreen)
-        await ui.press("up", "enter")
+        await ui.press("down", "enter")
+        await ui.settle()
+        await ui.press(*"ana", "enter")
+        await ui.settle()
+        assert mitigator.named("accept") == [("accept", "2", "ana", "")]
+        assert "deployment/web stays as it is; ana owns it." in ui.text()
+        await ui.press("b")
+        await ui.settle()
+        await ui.press("enter", "enter")
         await ui.settle()
         assert ui.on(ConfirmScreen)
         (call,) = mitigator.named("plan")
