@@ -14,6 +14,7 @@ from console.timeline.identity import Identity
 from console.timeline.recorder import Recorder
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+INC = "INC-20260301-1"
 ALICE = Identity(user="alice", host="bastion", session="s1", origin={"pid": 1})
 
 # Appends N notes of one writer and prints each text once it is on the disk.
@@ -63,3 +64,21 @@ def start_writer(state_dir: Path, name: str, count: int) -> "subprocess.Popen[st
     return subprocess.Popen(
         [sys.executable, "-c", WRITER, str(state_dir), name, str(count)], stdout=subprocess.PIPE, text=True
     )
+
+
+def light(recorder: Recorder) -> str:
+    return recorder.health.state
+
+
+def block(state_dir: Path) -> None:
+    """Make the state folder unusable, for root as for anybody: a file stands in its place."""
+    if state_dir.exists():
+        state_dir.rename(state_dir.with_name("aside"))
+    state_dir.write_text("in the way")
+
+
+def unblock(state_dir: Path) -> None:
+    state_dir.unlink()
+    aside = state_dir.with_name("aside")
+    if aside.exists():
+        aside.rename(state_dir)

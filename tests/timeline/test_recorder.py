@@ -1,8 +1,6 @@
 import json
-import os
 import shutil
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,35 +11,15 @@ from console.model.clock import ManualClock
 from console.timeline.chain import verify
 from console.timeline.entry import Entry, TimelineError
 from console.timeline.file import TimelineFile, read_timeline
-from console.timeline.folder import incident_ids
 from console.timeline.identity import Identity, current_identity
 from console.timeline.recorder import Recorder, walk_entries
-from tests.timeline.helpers import ALICE, START, new_recorder
+from tests.timeline.helpers import ALICE, INC, START, block, light, new_recorder, unblock
 
-INC = "INC-20260301-1"
 SECRET = "Tr0ub4dor" + "And3"
 
 
 def on_disk(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
-
-
-def light(recorder: Recorder) -> str:
-    return recorder.health.state
-
-
-def block(state_dir: Path) -> None:
-    """Make the state folder unusable, for root as for anybody: a file stands in its place."""
-    if state_dir.exists():
-        state_dir.rename(state_dir.with_name("aside"))
-    state_dir.write_text("in the way")
-
-
-def unblock(state_dir: Path) -> None:
-    state_dir.unlink()
-    aside = state_dir.with_name("aside")
-    if aside.exists():
-        aside.rename(state_dir)
 
 
 def test_an_entry_says_who_when_where_and_what(tmp_path: Path) -> None:
@@ -241,71 +219,6 @@ def test_a_check_brings_home_what_waits_for_any_timeline(tmp_path: Path) -> None
     path = state_dir / "incidents" / INC / "timeline.jsonl"
     assert [entry.text for entry in read_timeline(path).entries] == ["from the incident"]
     assert verify(path).ok
-
-
-def damage(spool: Path, how: str) -> str:
-    """Put something in the place of the spool file that is none; gives the path that a sentence names."""
-    path = spool / "standby.jsonl"
-    if how == "no folder":
-        spool.write_text("in the way")
-        return str(path)
-    spool.mkdir()
-    if how == "folder":
-        path.mkdir()
-    elif how == "pipe":
-        os.mkfifo(path)
-    else:
-        (spool / "elsewhere").write_text("")
-        path.symlink_to(spool / "elsewhere")
-    return str(path)
-
-
-@pytest.mark.parametrize("how", ["folder", "link", "pipe", "no folder"])
-def test_a_damaged_second_place_stops_no_entry_and_is_said(tmp_path: Path, how: str) -> None:
-    state_dir, spool = tmp_path / "state", tmp_path / "spool"
-    recorder = new_recorder(state_dir, spool=spool)
-    recorder.record("note", "one")
-    path = damage(spool, how)
-    recorder.record("note", "two")
-    for health in (recorder.health, recorder.check()):
-        assert health.state == "degraded"
-        assert health.reason.startswith(f"The second place for entries, {path}, cannot be read: ")
-    assert [entry.text for entry in read_timeline(state_dir / "standby.jsonl").entries] == ["one", "two"]
-    assert [entry.text for entry in walk_entries(state_dir, None, spool)] == ["one", "two"]
-    recorder.attach(INC)
-    recorder.record("note", "of the incident")
-    assert light(recorder) == ("degraded" if how == "no folder" else "ok")
-    assert recorder.check().state == "degraded"
-
-
-def test_a_damaged_second_place_hides_no_timeline_that_cannot_be_read(tmp_path: Path) -> None:
-    state_dir, spool = tmp_path / "state", tmp_path / "spool"
-    block(state_dir)
-    damage(spool, "folder")
-    with pytest.raises(TimelineError, match="Nor does the second place take it"):
-        new_recorder(state_dir, spool=spool).record("note", "x")
-    with pytest.raises(TimelineError, match=f"The timeline {state_dir}/standby.jsonl cannot be read"):
-        list(walk_entries(state_dir, None, spool))
-
-
-def test_a_second_place_that_cannot_be_listed_hides_no_incident(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state_dir, spool = tmp_path / "state", tmp_path / "spool"
-    recorder = new_recorder(state_dir, spool=spool)
-    recorder.attach(INC)
-    recorder.record("note", "one")
-    spool.mkdir()
-    real = Path.iterdir
-
-    def iterdir(folder: Path) -> Iterator[Path]:
-        if folder == spool:
-            raise PermissionError(13, "Permission denied", str(folder))
-        return real(folder)
-
-    monkeypatch.setattr(Path, "iterdir", iterdir)
-    assert incident_ids(state_dir, spool) == [INC]
-    assert recorder.check().state == "ok"
 
 
 def test_an_entry_that_both_sinks_hold_goes_home_once(
