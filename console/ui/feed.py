@@ -19,7 +19,7 @@ class Feed:
         self,
         loop: asyncio.AbstractEventLoop,
         frame: Callable[[], None],
-        rate: float = 8.0,
+        rate: float = 6.0,
         gather: float = 0.05,
     ) -> None:
         self._loop = loop

@@ -27,7 +27,7 @@ from console.sources.kubernetes.wire import Body
 
 PODS_FIRST_SECONDS = 2.0
 """How long everything else waits for the first pods."""
-PUBLISH_SECONDS = 0.125
+PUBLISH_SECONDS = 1 / 6
 TICK_SECONDS = 1.0
 """How often time alone is let change a verdict."""
 HEARTBEAT_SECONDS = 5.0
