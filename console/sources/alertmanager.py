@@ -13,7 +13,6 @@ import random
 from datetime import datetime
 from typing import Any, TypeVar
 
-import aiohttp
 import msgspec
 
 from console.config import AlertmanagerSettings
@@ -25,6 +24,7 @@ from console.model.text import clean
 from console.sources.base import Publisher, Reporter, SourceError, healthy, poll
 from console.sources.http import read_only_session
 from console.sources.proxy import environment_proxy
+from console.sources.trust import aiohttp, trust
 from console.sources.wording import describe_failure, without_userinfo
 
 T = TypeVar("T")
@@ -90,7 +90,8 @@ class AlertmanagerSource:
         reporter = Reporter(self.name, without_userinfo(self._settings.url), publisher, self._clock)
         headers = {name: value.reveal() for name, value in self._settings.headers.items()}
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-        async with read_only_session(headers=headers, timeout=timeout) as self._session:
+        connector = aiohttp.TCPConnector(ssl=trust(self._settings.url))
+        async with read_only_session(headers=headers, timeout=timeout, connector=connector) as self._session:
             await poll(
                 self.read,
                 reporter,

@@ -12,7 +12,6 @@ import re
 import ssl
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import msgspec
 
 from console.config import HttpSettings
@@ -23,6 +22,7 @@ from console.model.symptoms.words import plural
 from console.model.text import clean
 from console.sources.base import Publisher, Reporter, until_next_round
 from console.sources.proxy import environment_proxy
+from console.sources.trust import aiohttp, trust
 from console.sources.wording import describe_failure, without_userinfo
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ class HttpSource:
         """Check until cancelled. One check that hangs or fails never delays another."""
         count = len(self._settings)
         reporter = Reporter(self.name, plural(count, "check"), publisher, self._clock)
-        async with checking_session() as self._session, asyncio.TaskGroup() as tasks:
+        tls = trust(*(settings.url for settings in self._settings))
+        async with checking_session(ssl=tls) as self._session, asyncio.TaskGroup() as tasks:
             for index in range(count):
                 tasks.create_task(self._repeat(index, self._session, reporter, publisher))
 

@@ -1,6 +1,5 @@
 import asyncio
 import ssl
-import subprocess
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -185,29 +184,6 @@ def test_checks_are_published_in_the_order_of_the_configuration() -> None:
             run_until(source, kept, lambda kept: any(len(item.checks) == 3 for item in kept.snapshots))
         )
     assert [item.name for item in kept.snapshots[-1].checks] == ["c", "a", "b"]
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost"
-    )
-    subprocess.run(
-        [
-            *command.split(),
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            "key.pem",
-            "-out",
-            "cert.pem",
-        ],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    return folder
 
 
 def test_the_end_of_a_certificate_is_read_and_an_untrusted_one_is_down(certificate: Path) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import msgspec
 
 from console.engine.ports import PlanError
@@ -18,6 +17,7 @@ from console.model.redact import redact
 from console.model.text import clean
 from console.sources.kubernetes.connection import Connection, Response
 from console.sources.kubernetes.errors import KubeError
+from console.sources.trust import aiohttp
 
 FIELD_MANAGER = "warroom"
 JSON = "application/json"

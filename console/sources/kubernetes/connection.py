@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 from yarl import URL
 
@@ -21,6 +20,7 @@ from console.sources.kubernetes.errors import KubeError, ReadOnlyError, StalledE
 from console.sources.kubernetes.limit import BURST, QPS, Compression, bucket
 from console.sources.kubernetes.wire import Body
 from console.sources.proxy import LOOPBACK, environment_proxy
+from console.sources.trust import aiohttp, trust
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
@@ -86,7 +86,9 @@ class Connection:
         self._bucket = bucket(self.server, self.context, qps, burst)
         self._compression = Compression(loopback=urlsplit(self.server).hostname in LOOPBACK)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, socket_factory=_socket),
+            connector=aiohttp.TCPConnector(
+                limit=0, socket_factory=_socket, ssl=trust(self.server, credentials.proxy)
+            ),
             headers={"User-Agent": f"warroom/{__version__}", "Accept": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_BUFFER,
@@ -228,7 +230,7 @@ class Connection:
             params=asked.params,
             data=asked.data,
             headers={**asked.headers, **credentials.headers},
-            ssl=credentials.tls,
+            ssl=credentials.tls or True,
             server_hostname=credentials.server_name,
             proxy=credentials.proxy or environment_proxy(self.server),
             allow_redirects=False,

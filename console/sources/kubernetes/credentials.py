@@ -46,7 +46,7 @@ class Credentials(Protocol):
     proxy: str | None
     server_name: str | None
     headers: Mapping[str, str]
-    tls: ssl.SSLContext | bool
+    tls: ssl.SSLContext | None
     expires: float | None
 
     async def refresh(self) -> None:
@@ -90,7 +90,7 @@ class _FromKubeconfig:
         self.proxy: str | None = None
         self.server_name: str | None = None
         self.headers: Mapping[str, str] = {}
-        self.tls: ssl.SSLContext | bool = True
+        self.tls: ssl.SSLContext | None = None
         self.expires: float | None = None
 
     async def refresh(self) -> None:
@@ -201,7 +201,7 @@ class _InCluster:
         self.proxy: str | None = None
         self.server_name: str | None = None
         self.headers: Mapping[str, str] = {}
-        self.tls: ssl.SSLContext | bool = True
+        self.tls: ssl.SSLContext | None = None
         self.expires: float | None = None
 
     async def refresh(self) -> None:
@@ -238,9 +238,9 @@ def _headers(target: Configuration, more: Mapping[str, str]) -> dict[str, str]:
     return {**({"Authorization": str(token).strip()} if token else {}), **more}
 
 
-def _tls(target: Configuration, pem: bytes = b"") -> ssl.SSLContext | bool:
+def _tls(target: Configuration, pem: bytes = b"") -> ssl.SSLContext | None:
     if urlsplit(str(target.host)).scheme != "https":
-        return True
+        return None
     context = ssl.create_default_context(cafile=target.ssl_ca_cert)
     # Python 3.13 demands extensions that the CAs of many clusters lack; no Kubernetes client insists on them.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

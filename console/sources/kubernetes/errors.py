@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-import aiohttp
 import msgspec
 
 from console.model.source import Health
@@ -17,6 +16,7 @@ from console.model.text import clean
 from console.sources.base import SourceError
 from console.sources.kubernetes import wire
 from console.sources.kubernetes.text import prose
+from console.sources.trust import aiohttp
 
 _STATUS = msgspec.json.Decoder(wire.Status)
 

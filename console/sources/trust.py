@@ -1,0 +1,38 @@
+"""aiohttp, and the certificate authorities of this machine, read when a server is first asked over TLS.
+
+aiohttp reads them twice while it is imported: 50 ms and 3 MB before the first pod is asked for, and the API
+servers of clusters have authorities of their own. So it is imported here with contexts that trust nobody,
+and a session without ``trust()`` fails over TLS; it is never less safe.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+
+from console.sources.proxy import environment_proxy
+
+# A method that hides the one of the C type, which SSLContext.load_default_certs() calls as well.
+ssl.SSLContext.set_default_verify_paths = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005
+try:
+    import aiohttp
+finally:
+    del ssl.SSLContext.set_default_verify_paths
+
+__all__ = ["aiohttp", "trust"]
+
+
+def trust(*urls: str | None) -> ssl.SSLContext | bool:
+    """What a session for ``urls`` passes as ``ssl``: whom to believe, where one of them is asked over TLS.
+
+    A proxy of the environment that is on the way counts as well.
+    """
+    ways = [way for url in urls if url is not None for way in (url, environment_proxy(url) or "")]
+    return _authorities() if any(way[:6].lower() == "https:" for way in ways) else True
+
+
+@functools.cache
+def _authorities() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(("http/1.1",))
+    return context
