@@ -17,7 +17,7 @@ from console.sources.base import Publisher, Reporter, SourceError, backoff
 from console.sources.kubernetes.connection import Connection
 from console.sources.kubernetes.disruption import Known
 from console.sources.kubernetes.errors import KubeError
-from console.sources.kubernetes.kinds import KINDS, PODS, Kind, path
+from console.sources.kubernetes.kinds import CONTROLLERS, KINDS, PODS, Kind, path
 from console.sources.kubernetes.metrics import MetricsPoll
 from console.sources.kubernetes.pulse import Pulse
 from console.sources.kubernetes.store import Store
@@ -25,8 +25,8 @@ from console.sources.kubernetes.text import text
 from console.sources.kubernetes.watch import Pace, Recovery, Watcher
 from console.sources.kubernetes.wire import Body
 
-PODS_FIRST_SECONDS = 2.0
-"""How long everything else waits for the first pods."""
+FIRST_SECONDS = 2.0
+"""How long everything else waits for the first pods, and the first snapshot for workloads."""
 PUBLISH_SECONDS = 1 / 6
 TICK_SECONDS = 1.0
 """How often time alone is let change a verdict."""
@@ -97,7 +97,7 @@ class Following:
             for one in pods:
                 tasks.create_task(one.run())
             tasks.create_task(self._publish(metrics))
-            await _within(PODS_FIRST_SECONDS, (one.answered for one in pods))
+            await _within(FIRST_SECONDS, (one.answered for one in pods))
             for one in others:
                 tasks.create_task(one.run())
             tasks.create_task(self._read_version())
@@ -156,6 +156,7 @@ class Following:
     async def _publish(self, metrics: MetricsPoll) -> None:
         loop = asyncio.get_running_loop()
         store, reported, ticked, said = self._store, 0.0, 0.0, (Health.CONNECTING, "")
+        started, begun = loop.time(), False
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_SECONDS):
@@ -165,7 +166,8 @@ class Following:
                 ticked = loop.time()
                 store.tick()
             self._settle(metrics)
-            if store.touched:
+            begun = begun or self._has_rows() or loop.time() - started >= FIRST_SECONDS
+            if store.touched and begun:
                 snapshot = store.snapshot(
                     context=self._connection.context,
                     namespaces=self._namespaces,
@@ -179,7 +181,12 @@ class Following:
             if saying != said or due:
                 said, reported = saying, loop.time()
                 self._report(health, error)
-            await asyncio.sleep(PUBLISH_SECONDS)
+            if begun:
+                await asyncio.sleep(PUBLISH_SECONDS)
+
+    def _has_rows(self) -> bool:
+        """Whether a first of every kind of row is known; until then pods may belong to what is to come."""
+        return all(one.answered.is_set() for one in self._watchers if one.kind.name in CONTROLLERS)
 
     def _settle(self, metrics: MetricsPoll) -> None:
         """Tell the store which kinds are complete and which are refused."""

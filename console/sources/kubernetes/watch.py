@@ -102,7 +102,7 @@ class Watcher:
     """Lists and watches one kind in one namespace (None: all of them) until cancelled.
 
     ``error`` is why it is not current, None when it is; ``listed`` whether one list has been complete.
-    ``answered`` is set as soon as anything is known of it, ``settled`` when its list is complete or refused.
+    ``answered`` is set once its first objects are known, ``settled`` when its list is complete or refused.
     ``changed`` is called after every step that may matter to a reader. ``begun`` is the first page, where
     it has been read already.
     """
@@ -209,7 +209,6 @@ class Watcher:
             self.absent = False
             self._recovery.announce()
             self._changed()
-        self.answered.set()
 
     @property
     def _path(self) -> str:
@@ -253,6 +252,7 @@ class Watcher:
             coming.cancel()
         self._sink.retain(self.kind.name, self.namespace, seen)
         self.listed = True
+        self.answered.set()
         self.settled.set()
         self._changed()
         return version
@@ -275,6 +275,7 @@ class Watcher:
             for item in items[start : start + STEP]:
                 self._sink.put(self.kind.name, item)
                 seen.add(item.metadata.uid)
+            self.answered.set()
             self._changed()
 
     async def _watch(self, version: str) -> None:
