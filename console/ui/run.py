@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -69,8 +68,6 @@ def _on_the_terminal() -> Iterator[None]:
 async def _show(engine: Engine) -> tuple[int, str]:
     from console.ui.app import WarroomApp
 
-    gc.collect()
-    gc.freeze()  # what was imported stays, so no later collection has to look at it again
     app = WarroomApp(engine)
     loop = asyncio.get_running_loop()
     ended: list[int] = []
