@@ -5,12 +5,16 @@ from __future__ import annotations
 import ast
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 import console.ui
 from console.ui.feed import Feed
+from console.ui.screens.main import MainScreen
 from console.ui.widgets.containers import Ground
+from tests.ui.cluster import snapshot, workload
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import FakeEngine
 from tests.ui.scene import everything
@@ -128,6 +132,36 @@ def test_a_change_on_the_board_reaches_the_screen_by_itself() -> None:
                 return
             await asyncio.sleep(0.02)
         raise AssertionError("the screen did not follow the board")
+
+    drive(engine, script)
+
+
+async def _until(ui: Ui, look: Callable[[str], bool]) -> None:
+    for _ in range(500):
+        if look(ui.text()):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(ui.text())
+
+
+def test_what_a_pane_holds_back_comes_without_a_tick_and_the_first_rows_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(MainScreen, "_tick", lambda _screen: None)
+    engine = FakeEngine()
+    engine.health("kubernetes:prod")
+
+    def publish(*names: str) -> None:
+        engine.board.publish("kubernetes:prod", snapshot([workload(name) for name in names], []))
+
+    async def script(ui: Ui) -> None:
+        publish("checkout")
+        await _until(ui, lambda text: "checkout" in text)
+        publish("checkout", "payments")
+        await asyncio.sleep(0.3)
+        assert "payments" not in ui.text(), "rows are sorted in twice a second at most"
+        engine.clock.advance(1)
+        await _until(ui, lambda text: "payments" in text)
 
     drive(engine, script)
 

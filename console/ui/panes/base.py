@@ -165,7 +165,7 @@ class Pane(Stack):
             self._due = True
         elif not tick and not self._due:
             return
-        if self._due and monotonic - self._read_at >= self.REORDER:
+        if self._due and (not self.table.keys or monotonic - self._read_at >= self.REORDER):
             self._due = False
             self._read_at = monotonic
             self.read()
@@ -178,6 +178,10 @@ class Pane(Stack):
         self.view.sync()
         self.repaint()
         self.retitle()
+
+    def due_in(self, monotonic: float) -> float | None:
+        """Seconds until what has come is to be sorted in; None when all of it is."""
+        return max(0.0, self._read_at + self.REORDER - monotonic) if self._due else None
 
     @property
     def unsteady(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, ClassVar
 
 from textual import events
@@ -71,6 +71,7 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
         self._message: tuple[Spans, float] | None = None
         self._ticked = time.monotonic()
         self._feed: Feed | None = None
+        self._returning: asyncio.TimerHandle | None = None
         self._unlisten: Any = None
         self.status_line = StatusLine(band=True, id="status")
         self.tabs = Bar(id="tabs")
@@ -129,13 +130,24 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
             return
         now = self.engine.clock.now().timestamp()
         monotonic = self.engine.clock.monotonic()
-        for pane in self.panes.values():
-            if pane.display and pane.is_on_screen:
-                pane.sync(now, tick=tick, monotonic=monotonic)
+        seen = [pane for pane in self.panes.values() if pane.display and pane.is_on_screen]
+        for pane in seen:
+            pane.sync(now, tick=tick, monotonic=monotonic)
+        self._come_back([wait for pane in seen if (wait := pane.due_in(monotonic)) is not None])
         self._show_message()
         self._show_tabs()
         if self._keyed != self._kinds():  # the first rows have come, or what the cursor is on has gone
             self.refresh_keys()
+
+    def _come_back(self, waits: Sequence[float]) -> None:
+        """Have another frame when what a pane holds back is due, should nothing else bring one."""
+        if waits and self._feed is not None and self._returning is None:
+            self._returning = asyncio.get_running_loop().call_later(min(waits), self._return)
+
+    def _return(self) -> None:
+        self._returning = None
+        if self._feed is not None:
+            self._feed.poke()
 
     def on_pane_shown(self) -> None:
         """Fill a pane that has come into sight alone; all together are filled when they are laid out."""
