@@ -36,6 +36,10 @@ from console.timeline.folder import default_spool
 
 _LOOK_EVERY = 0.25
 """Seconds between looks at the record."""
+_ALONE_SECONDS = 0.5
+"""How long the libraries of the other sources wait for what the first one shows: the pods."""
+_PAINTED_AFTER = 0.1
+"""Seconds in which the screen paints it."""
 _RETRY_AFTER = 10.0
 """Seconds until what failed in a way nobody foresaw is started again."""
 
@@ -209,8 +213,7 @@ class Engine:
         self._stopping = asyncio.Event()
         self._started.set()
         tasks = [asyncio.create_task(self._follow_timeline(), name="timeline")]
-        for name, factory in factories(self.config):
-            tasks.append(asyncio.create_task(self._run_source(name, factory), name=name))
+        tasks.append(asyncio.create_task(self._run_sources(), name="sources"))
         tasks.extend(asyncio.create_task(self._run_extra(*extra)) for extra in self._extras)
         await self._stopping.wait()
         for task in tasks:
@@ -221,6 +224,29 @@ class Engine:
                 await asyncio.wait_for(source.close(), 2)
         await self._record.close()
         self._loader.shutdown(wait=False, cancel_futures=True)
+
+    async def _run_sources(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for number, (name, factory) in enumerate(factories(self.config)):
+                tasks.create_task(self._run_source(name, factory), name=name)
+                if number == 0:
+                    await self._wait_for(name)
+
+    async def _wait_for(self, name: str) -> None:
+        """Wait until a source is on the screen or said why it is not; ``_ALONE_SECONDS`` for the source."""
+        seen = asyncio.Event()
+
+        def look(_name: str) -> None:
+            status = self.board.status(name)
+            if self.board.snapshot(name) is not None or (status and status.health is not Health.CONNECTING):
+                seen.set()
+
+        stop_listening = self.board.listen(look)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ALONE_SECONDS):
+                await seen.wait()
+        stop_listening()
+        await asyncio.sleep(_PAINTED_AFTER)
 
     async def _run_source(self, name: str, factory: Factory) -> None:
         """A source that fails in a way it did not foresee says so on the screen and is started again."""

@@ -12,6 +12,7 @@ import ctypes
 import functools
 import gc
 import itertools
+from collections.abc import Collection
 
 from console.engine.board import Board
 from console.model.kube import KubeSnapshot
@@ -59,15 +60,15 @@ def hold() -> None:
     gc.disable()
 
 
-async def release(board: Board) -> None:
-    """Once all sources have delivered or failed, set aside what there is; collect what comes later.
+async def release(board: Board, sources: Collection[str]) -> None:
+    """Once all ``sources`` have delivered or failed, set aside what there is; collect what comes later.
 
     From then on the C library gives back, again and again, what was freed between what is in use.
     """
     complete = asyncio.Event()
 
     def look(_name: str) -> None:
-        if _complete(board):
+        if _complete(board, sources):
             complete.set()
 
     stop_listening = board.listen(look)
@@ -107,10 +108,8 @@ def set_aside() -> None:
     gc.freeze()
 
 
-def _complete(board: Board) -> bool:
-    statuses = board.statuses.values()
-    return (
-        bool(statuses)
-        and all(status.health is not Health.CONNECTING for status in statuses)
-        and all("pods" in one.synced or "pods" in one.denied for one in board.of_type(KubeSnapshot).values())
-    )
+def _complete(board: Board, sources: Collection[str]) -> bool:
+    statuses = board.statuses
+    return all(
+        name in statuses and statuses[name].health is not Health.CONNECTING for name in sources
+    ) and all("pods" in one.synced or "pods" in one.denied for one in board.of_type(KubeSnapshot).values())

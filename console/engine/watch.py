@@ -51,7 +51,7 @@ def show(engine: Engine) -> int:
     skip_init("redis", "redis.asyncio")  # 4 MB of commands and cluster clients; one connection is used
     memory.keep_small()
     memory.hold()
-    engine.attach(partial(memory.release, engine.board))
+    engine.attach(partial(memory.release, engine.board, board_names(engine.config)))
     from console.ui.run import run as run_screen
 
     return run_screen(engine)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from console.engine import engine as engine_module
 from console.engine.engine import Engine
 from console.engine.known import Known
 from console.model.clock import ManualClock
-from console.model.source import Health
+from console.model.source import Health, SourceStatus
+from console.sources.base import Publisher
 from console.timeline.recorder import Recorder
 from tests.services import eventually
 
@@ -83,3 +85,47 @@ def test_a_task_beside_the_sources_that_fails_says_so_and_goes_on(engine: Engine
     assert seen == [Health.FAILED, Health.OK]
     status = engine.board.status("sinks")
     assert status is not None and not status.reason
+
+
+class Kept:
+    """A source that runs until it is cancelled and notes when it was made."""
+
+    def __init__(self, name: str, made: list[str], events: dict[str, threading.Event]) -> None:
+        self.name = name
+        made.append(name)
+        self._begun = events[name]
+
+    async def run(self, _publisher: Publisher) -> None:
+        self._begun.set()
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("answer", ["snapshot", "failure", "nothing"])
+def test_the_other_sources_are_loaded_when_the_first_is_shown(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    made: list[str] = []
+    begun = {name: threading.Event() for name in ("first", "second")}
+    monkeypatch.setattr(engine_module, "_ALONE_SECONDS", 60 if answer != "nothing" else 0.05)
+    monkeypatch.setattr(
+        engine_module,
+        "factories",
+        lambda _config: [(name, lambda name, *_: Kept(name, made, begun)) for name in begun],
+    )
+    engine.start()
+    assert begun["first"].wait(20)
+    if answer == "snapshot":
+        assert made == ["first"]
+        engine.submit(_call(lambda: engine.board.publish("first", "something"))).result(20)
+    elif answer == "failure":
+        assert made == ["first"]
+        failed = SourceStatus("first", Health.FAILED, 0.0, reason="refused")
+        engine.submit(_call(lambda: engine.board.report(failed))).result(20)
+    assert begun["second"].wait(20)
+
+
+async def _call(what: Callable[[], None]) -> None:
+    what()

@@ -80,7 +80,7 @@ def test_what_refers_to_itself_is_let_go_again_and_again(monkeypatch: pytest.Mon
         itself: object
 
     async def closed_pages() -> None:
-        releasing = asyncio.create_task(memory.release(Board()))
+        releasing = asyncio.create_task(memory.release(Board(), ()))
         for _ in range(2):
             gone = asyncio.Event()
             page = Page()

@@ -98,3 +98,15 @@ def test_a_connection_that_broke_is_replaced(postgres_18: PostgresServer) -> Non
             assert await answer.fetchone() == (2,)
 
     run(scenario())
+
+
+def test_what_a_plan_opened_before_the_keeping_began_is_closed_with_it(postgres_18: PostgresServer) -> None:
+    settings = convert({"dsn": postgres_18.dsn()}, PostgresSettings)
+
+    async def scenario() -> None:
+        async with kept(settings) as sessions:
+            connection = await sessions.take(settings)
+            assert not connection.closed
+        assert connection.closed
+
+    run(scenario())
