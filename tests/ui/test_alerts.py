@@ -85,6 +85,23 @@ def test_a_check_says_since_when_and_how_fast(size: tuple[int, int]) -> None:
     drive(everything(FakeEngine()), script, size)
 
 
+def test_a_check_that_has_just_become_well_counts_no_seconds() -> None:
+    engine = everything(FakeEngine())
+    shot = checks()
+    fresh = [msgspec.structs.replace(one, since=NOW) for one in shot.checks]
+    engine.board.publish("http", HttpSnapshot(NOW, tuple(fresh)))
+
+    async def script(ui: Ui) -> None:
+        ui.main.focus_pane("alerts")
+        await ui.press("z")
+        for since, others in (("<1m", "40s"), ("1m", "1m")):
+            await ui.wait(40)
+            assert ui.line("· shop").split()[2:5] == ["healthy", "http", since]
+            assert ui.line("✗ checkout  ").split()[2:5] == ["down", "http", others]
+
+    drive(engine, script)
+
+
 def test_enter_opens_the_check_which_follows_it() -> None:
     http = [{"name": "checkout", "url": "https://shop.example/checkout", "expect": [200, 204], "body": "ok"}]
     engine = everything(FakeEngine(convert({"http": http}, Config)))

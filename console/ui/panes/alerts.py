@@ -127,7 +127,10 @@ class AlertsPane(Pane):
 
     def _since_cell(self, row: Alert | HttpCheck) -> Spans:
         since = row.starts_at if isinstance(row, Alert) else row.since
-        return ((age(None if since is None else self.now - since), "dim"),)
+        past = None if since is None else self.now - since
+        if isinstance(row, HttpCheck) and row.state == "healthy" and past is not None and past < 60:
+            return (("<1m", "dim"),)  # seconds of what is well would paint its rows every second
+        return ((age(past), "dim"),)
 
     def _what_cell(self, row: Alert | HttpCheck) -> Spans:
         if isinstance(row, Alert):
