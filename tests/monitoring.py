@@ -22,7 +22,8 @@ from typing import Any
 
 import pytest
 
-from tests.services import eventually, free_port, require
+from console.drill.servers import free_port
+from tests.services import eventually, require
 
 
 class Exporter:

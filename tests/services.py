@@ -15,7 +15,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -27,6 +26,7 @@ import psycopg
 import pytest
 
 from console.drill.binaries import copy_postgres, major
+from console.drill.servers import free_port
 
 PATIENCE = 20.0
 """Seconds after which waiting for an effect is a failure; far above what a busy machine needs."""
@@ -57,14 +57,6 @@ async def eventually_async(
     while not await check():
         assert time.monotonic() < deadline, f"timed out: {what}"
         await asyncio.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------

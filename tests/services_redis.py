@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import PATIENCE, free_port, package, require
+from console.drill.servers import free_port
+from tests.services import PATIENCE, package, require
 
 
 class RedisServer:

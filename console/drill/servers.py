@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -61,12 +62,18 @@ def _base(user: Account) -> str | None:
     return "/tmp"  # noqa: S108
 
 
+_PORTS = range(15_000, 30_000)
+"""Below the ports that systems give to outgoing connections, which could take one before its server does."""
+
+
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on 127.0.0.1 that was free a moment ago. Raises DrillError when hardly any is."""
+    for _ in range(100):
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise DrillError("No port is free on 127.0.0.1.")
 
 
 def wait_until(ready: Callable[[], bool], what: str, *, seconds: float = 15) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from console.config import PostgresSettings
+from console.drill.servers import free_port
 from console.engine.board import Board
 from console.model import conninfo
 from console.model.clock import ManualClock
@@ -19,7 +20,7 @@ from console.model.source import Health, SourceStatus
 from console.model.strict import convert
 from console.sources.base import SourceError
 from console.sources.postgres import PostgresSource
-from tests.services import PostgresFactory, PostgresServer, eventually_async, free_port
+from tests.services import PostgresFactory, PostgresServer, eventually_async
 from tests.sources.postgres.helpers import START, failure, read_once, read_until, reading, run
 
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from console.drill.servers import free_port
 from console.model.source import Health
 from console.sources.base import SourceError
 from console.sources.redis import RedisSource
 from console.sources.redis.client import Command, ForbiddenCommandError, ReadOnlyClient, is_read
-from tests.services import eventually, eventually_async, free_port
+from tests.services import eventually, eventually_async
 from tests.services_redis import RedisFactory, RedisServer
 from tests.sources.redis.helpers import error_of, failure, read_once, reading, run
 
