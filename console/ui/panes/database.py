@@ -14,6 +14,7 @@ from console.ui.format import age, count, size
 from console.ui.panes.base import Pane, Selection, matches
 from console.ui.screens.pages import PageScreen
 from console.ui.screens.servers import database_lines
+from console.ui.screens.session import session_lines
 from console.ui.widgets.gauge import gauge
 from console.ui.widgets.line_widget import Block
 from console.ui.widgets.table import Column
@@ -287,14 +288,23 @@ class DatabasePane(Pane):
         return (Selection(source, target, f"pid/{backend.pid}"), server)
 
     def open(self) -> bool:
-        """Open the page of the servers, that of the session under the cursor first."""
+        """Open a page: the session under the cursor, then the servers, its own first."""
         if not self.source_names():
             return False
+        engine, row = self.engine, self.table.record
+        chosen = row.backend if isinstance(row, Session) else None
         first = (self.table.cursor or "").partition("|")[0]
-        engine = self.engine
-        self.app.push_screen(
-            PageScreen(engine, "DATABASE", lambda width: database_lines(engine, first, width))
-        )
+
+        def lines(width: int) -> Sequence[Spans]:
+            servers = database_lines(engine, first, width)
+            shot = engine.board.snapshot(first)
+            if chosen is None or shot is None:
+                return servers
+            passed = max(0.0, engine.clock.now().timestamp() - shot.at)
+            session = session_lines(shot, chosen.pid, chosen.backend_start_text, passed, width)
+            return [*session, *servers]
+
+        self.app.push_screen(PageScreen(engine, "DATABASE", lines))
         return True
 
     def detail(self) -> Spans:
