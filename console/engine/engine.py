@@ -36,10 +36,11 @@ from console.timeline.folder import default_spool
 
 _LOOK_EVERY = 0.25
 """Seconds between looks at the record."""
-_ALONE_SECONDS = 0.5
-"""How long the libraries of the other sources wait for what the first one shows: the pods."""
-_PAINTED_AFTER = 0.1
-"""Seconds in which the screen paints it."""
+_FIRST_SECONDS = 0.3
+"""How long a screen's other sources wait at most for the first cluster to have rows: their libraries are
+loaded by the same interpreter. A server that is far away answers later, and then nothing is gained."""
+_PAINT_SECONDS = 0.2
+"""How long after that: the screen gathers for 0.12 s what is news, then paints."""
 _RETRY_AFTER = 10.0
 """Seconds until what failed in a way nobody foresaw is started again."""
 
@@ -48,7 +49,10 @@ Mode = Literal["live", "watch", "drill"]
 
 
 class Engine:
-    """Runs everything that is not the screen. Public methods may be called from any thread."""
+    """Runs everything that is not the screen. Public methods may be called from any thread.
+
+    ``shown`` says before the start that a screen paints what comes, so that it gets the pods first.
+    """
 
     def __init__(
         self,
@@ -66,11 +70,12 @@ class Engine:
         self.mode: Mode = mode
         self.board = Board()
         self.mitigator: Mitigator | None = None
+        self.shown = False
         self._record = timeline or WatchedTimeline(state_dir, clock, default_spool(state_dir))
         self._rng = rng or random.Random()
         self._extras: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
         self._sources: dict[str, Source] = {}
-        # One thread, so that the first source asks its server while the libraries of the others are loaded.
+        # One thread: two that load at the same time would hold up each other and the first rows.
         self._loader = concurrent.futures.ThreadPoolExecutor(1, "warroom-load")
         self._conduct: Conduct | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -213,7 +218,7 @@ class Engine:
         self._stopping = asyncio.Event()
         self._started.set()
         tasks = [asyncio.create_task(self._follow_timeline(), name="timeline")]
-        tasks.append(asyncio.create_task(self._run_sources(), name="sources"))
+        tasks.append(asyncio.create_task(self._start_sources(tasks), name="sources"))
         tasks.extend(asyncio.create_task(self._run_extra(*extra)) for extra in self._extras)
         await self._stopping.wait()
         for task in tasks:
@@ -225,15 +230,18 @@ class Engine:
         await self._record.close()
         self._loader.shutdown(wait=False, cancel_futures=True)
 
-    async def _run_sources(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for number, (name, factory) in enumerate(factories(self.config)):
-                tasks.create_task(self._run_source(name, factory), name=name)
-                if number == 0:
-                    await self._wait_for(name)
+    async def _start_sources(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Add a task for every source; on a screen the clusters come first, the others a moment later."""
+        found = factories(self.config)
+        clusters = [(name, factory) for name, factory in found if name.startswith("kubernetes:")]
+        others = [one for one in found if one not in clusters]
+        tasks += [asyncio.create_task(self._run_source(*one), name=one[0]) for one in clusters]
+        if self.shown and clusters:
+            await self._wait_for(clusters[0][0])
+        tasks += [asyncio.create_task(self._run_source(*one), name=one[0]) for one in others]
 
     async def _wait_for(self, name: str) -> None:
-        """Wait until a source is on the screen or said why it is not; ``_ALONE_SECONDS`` for the source."""
+        """Wait until a source has had the time to be painted, or says why there is nothing to paint."""
         seen = asyncio.Event()
 
         def look(_name: str) -> None:
@@ -242,11 +250,14 @@ class Engine:
                 seen.set()
 
         stop_listening = self.board.listen(look)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_ALONE_SECONDS):
+        try:
+            async with asyncio.timeout(_FIRST_SECONDS):
                 await seen.wait()
-        stop_listening()
-        await asyncio.sleep(_PAINTED_AFTER)
+            await asyncio.sleep(_PAINT_SECONDS)
+        except TimeoutError:
+            pass
+        finally:
+            stop_listening()
 
     async def _run_source(self, name: str, factory: Factory) -> None:
         """A source that fails in a way it did not foresee says so on the screen and is started again."""

@@ -51,6 +51,7 @@ def show(engine: Engine) -> int:
     skip_init("redis", "redis.asyncio")  # 4 MB of commands and cluster clients; one connection is used
     memory.keep_small()
     memory.hold()
+    engine.shown = True
     engine.attach(partial(memory.release, engine.board, board_names(engine.config)))
     from console.ui.run import run as run_screen
 

@@ -82,6 +82,7 @@ class AlertmanagerSource:
         self._settings = settings
         self._clock = clock
         self._rng = rng
+        self._tls = trust(settings.url)
         self._session: aiohttp.ClientSession | None = None
         self._version: str | None = None
 
@@ -90,7 +91,7 @@ class AlertmanagerSource:
         reporter = Reporter(self.name, without_userinfo(self._settings.url), publisher, self._clock)
         headers = {name: value.reveal() for name, value in self._settings.headers.items()}
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-        connector = aiohttp.TCPConnector(ssl=trust(self._settings.url))
+        connector = aiohttp.TCPConnector(ssl=self._tls)
         async with read_only_session(headers=headers, timeout=timeout, connector=connector) as self._session:
             await poll(
                 self.read,

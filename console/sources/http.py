@@ -85,6 +85,7 @@ class HttpSource:
         self.name = NAME
         self._settings = settings
         self._clock = clock
+        self._tls = trust(*(one.url for one in settings))
         self._results: dict[int, HttpCheck] = {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -92,8 +93,7 @@ class HttpSource:
         """Check until cancelled. One check that hangs or fails never delays another."""
         count = len(self._settings)
         reporter = Reporter(self.name, plural(count, "check"), publisher, self._clock)
-        tls = trust(*(settings.url for settings in self._settings))
-        async with checking_session(ssl=tls) as self._session, asyncio.TaskGroup() as tasks:
+        async with checking_session(ssl=self._tls) as self._session, asyncio.TaskGroup() as tasks:
             for index in range(count):
                 tasks.create_task(self._repeat(index, self._session, reporter, publisher))
 

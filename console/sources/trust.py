@@ -9,11 +9,20 @@ from __future__ import annotations
 
 import functools
 import ssl
+import threading
 
 from console.sources.proxy import environment_proxy
 
-# A method that hides the one of the C type, which SSLContext.load_default_certs() calls as well.
-ssl.SSLContext.set_default_verify_paths = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005
+_importer = threading.get_ident()
+
+
+def _read_nothing(self: ssl.SSLContext) -> None:
+    """Stands in for a method of the C type; other threads that make a context meanwhile get it whole."""
+    if threading.get_ident() != _importer:
+        super(ssl.SSLContext, self).set_default_verify_paths()
+
+
+ssl.SSLContext.set_default_verify_paths = _read_nothing  # type: ignore[method-assign]
 try:
     import aiohttp
 finally:

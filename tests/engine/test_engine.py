@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,45 +87,70 @@ def test_a_task_beside_the_sources_that_fails_says_so_and_goes_on(engine: Engine
     assert status is not None and not status.reason
 
 
-class Kept:
-    """A source that runs until it is cancelled and notes when it was made."""
+class Idle:
+    """A source that runs until it is cancelled."""
 
-    def __init__(self, name: str, made: list[str], events: dict[str, threading.Event]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        made.append(name)
-        self._begun = events[name]
 
     async def run(self, _publisher: Publisher) -> None:
-        self._begun.set()
         await asyncio.Event().wait()
 
     async def close(self) -> None:
         pass
 
 
+NAMES = ("kubernetes:a", "kubernetes:b", "prometheus", "http")
+
+
 @pytest.mark.parametrize("answer", ["snapshot", "failure", "nothing"])
-def test_the_other_sources_are_loaded_when_the_first_is_shown(
+def test_on_a_screen_the_other_sources_are_loaded_once_the_first_cluster_is_shown(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    made: list[str] = []
-    begun = {name: threading.Event() for name in ("first", "second")}
-    monkeypatch.setattr(engine_module, "_ALONE_SECONDS", 60 if answer != "nothing" else 0.05)
-    monkeypatch.setattr(
-        engine_module,
-        "factories",
-        lambda _config: [(name, lambda name, *_: Kept(name, made, begun)) for name in begun],
-    )
+    made: list[tuple[str, bool]] = []
+    clusters, everything = threading.Event(), threading.Event()
+    shown = False
+
+    def make(name: str, *_: object) -> Idle:
+        made.append((name, shown))
+        if len(made) == 2:
+            clusters.set()
+        if len(made) == len(NAMES):
+            everything.set()
+        return Idle(name)
+
+    monkeypatch.setattr(engine_module, "_FIRST_SECONDS", 0.01 if answer == "nothing" else 60)
+    monkeypatch.setattr(engine_module, "factories", lambda _config: [(name, make) for name in NAMES])
+    engine.shown = True
     engine.start()
-    assert begun["first"].wait(20)
+    assert clusters.wait(20)
+    if answer != "nothing":
+        shown = True
+        engine.submit(_tell(engine, "kubernetes:a", answer)).result(20)
+    assert everything.wait(20)
+    later = answer != "nothing"
+    assert made == [(name, later and not name.startswith("kubernetes:")) for name in NAMES]
+
+
+async def _tell(engine: Engine, name: str, answer: str) -> None:
     if answer == "snapshot":
-        assert made == ["first"]
-        engine.submit(_call(lambda: engine.board.publish("first", "something"))).result(20)
-    elif answer == "failure":
-        assert made == ["first"]
-        failed = SourceStatus("first", Health.FAILED, 0.0, reason="refused")
-        engine.submit(_call(lambda: engine.board.report(failed))).result(20)
-    assert begun["second"].wait(20)
+        engine.board.publish(name, "something")
+    else:
+        engine.board.report(SourceStatus(name, Health.FAILED, 0.0, reason="refused"))
 
 
-async def _call(what: Callable[[], None]) -> None:
-    what()
+def test_where_there_is_no_screen_no_source_waits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    everything = threading.Event()
+
+    def make(name: str, *_: object) -> Idle:
+        made.append(name)
+        if len(made) == len(NAMES):
+            everything.set()
+        return Idle(name)
+
+    monkeypatch.setattr(engine_module, "_FIRST_SECONDS", 60)
+    monkeypatch.setattr(engine_module, "factories", lambda _config: [(name, make) for name in NAMES])
+    engine.start()
+    assert everything.wait(20)
+    assert made == list(NAMES)

@@ -77,7 +77,7 @@ def decoding(pods: Pods, count: int) -> list[Figure]:
         began = time.process_time()
         for number, line in enumerate(pods.lines):
             store.put("pods", PODS.change(line).object)
-            if number % 64 == 0:  # eight snapshots a second at 500 events a second
+            if number % 64 == 0:  # eight a second at 500 events a second
                 _snapshot(store)
         watches.append(len(pods.lines) / (time.process_time() - began))
     return [

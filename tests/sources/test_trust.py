@@ -5,7 +5,9 @@ import random
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,18 @@ def forgotten() -> Iterator[None]:
 def test_a_source_is_loaded_without_authorities_and_trusts_nobody(module: str) -> None:
     program = LOADED.format(imports=f"import console.sources.{module}")
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_who_makes_a_context_in_another_thread_meanwhile_gets_the_authorities(
+    monkeypatch: pytest.MonkeyPatch, certificate: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
+    monkeypatch.setattr(ssl.SSLContext, "set_default_verify_paths", trust._read_nothing)
+    monkeypatch.setattr(trust, "_importer", threading.get_ident())
+    mine = ssl.create_default_context()
+    with ThreadPoolExecutor(1) as pool:
+        theirs = pool.submit(ssl.create_default_context).result(20)
+    assert (len(mine.get_ca_certs()), len(theirs.get_ca_certs())) == (0, 1)
 
 
 @pytest.mark.parametrize(

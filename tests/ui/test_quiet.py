@@ -158,7 +158,7 @@ def test_what_a_pane_holds_back_comes_without_a_tick_and_the_first_rows_at_once(
         publish("checkout")
         await _until(ui, lambda text: "checkout" in text)
         publish("checkout", "payments")
-        await asyncio.sleep(0.3)
+        await _until(ui, lambda _text: ui.main.panes["pods"].due_in(engine.clock.monotonic()) is not None)
         assert "payments" not in ui.text(), "rows are sorted in twice a second at most"
         engine.clock.advance(1)
         await _until(ui, lambda text: "payments" in text)

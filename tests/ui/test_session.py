@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from console.model.source import Health
 from tests.ui.drive import Ui, drive
 from tests.ui.fake import NOW, FakeEngine
 from tests.ui.scene import backend, everything, postgres
@@ -36,7 +37,7 @@ def test_who_holds_the_lock_is_told_with_those_that_wait_for_it() -> None:
         r"session +open for 1h06m ",
         r"state +idle in transaction for 30s ",
         r"transaction +open for 12m ",
-        r"blocks +pid 4002 \(checkout\) ",
+        r"blocks +pid 4002 \(checkout\), pid 4003 \(checkout\) ",
         r"last query +SELECT \* FROM stock FOR UPDATE ",
     ):
         assert re.search(said, text), text
@@ -51,6 +52,8 @@ def test_who_waits_is_told_with_what_for() -> None:
     text = text_of("home", backends=(backend(1, state="active", blocked_by=(7, 8), xmin_age=1),))
     assert re.search(r"waits for +pid 7, pid 8 ", text), text
     assert re.search(r"snapshot +1 transaction old", text)
+    text = text_of("home", backends=(backend(1, state="active", blocked_by=(0,)),))
+    assert re.search(r"waits for +a prepared transaction ", text), text
     text = text_of("home", backends=(backend(1, state="active", wait_type="IO", wait_event="WALSync"),))
     assert re.search(r"waits for +IO: WALSync ", text)
 
@@ -63,12 +66,16 @@ def test_a_long_query_is_there_to_its_end_and_many_waiters_are_counted() -> None
 
 
 def test_what_the_role_may_not_see_is_called_hidden() -> None:
-    text = text_of("home", backends=(backend(1, state=None, backend_type="", query="", client=""),))
+    hidden = {"backend_start": 0.0, "backend_start_text": "", "backend_type": "", "client": ""}
+    text = text_of("home", backends=(backend(1, state=None, query="", **hidden),))
     assert re.search(r"state +hidden: the role lacks pg_monitor ", text), text
     assert re.search(r"last query +none to be seen ", text)
+    assert "open for" not in text and "machine" not in text
+    text = text_of("home", backends=(backend(1, client="local"),))
+    assert re.search(r"from +the server's own machine ", text), text
 
 
-def test_a_session_that_ends_says_so_on_its_page() -> None:
+def test_a_session_that_ends_and_a_server_that_fails_say_so_on_its_page() -> None:
     engine = everything(FakeEngine())
 
     async def script(ui: Ui) -> None:
@@ -80,5 +87,9 @@ def test_a_session_that_ends_says_so_on_its_page() -> None:
         await ui.wait(5)
         assert "pid 4001" in ui.text() and "This session has ended." in ui.text()
         assert "STANDBYS" in ui.text()
+        engine.health("postgres:main", Health.FAILED, reason="connection refused", last_ok=NOW + 5)
+        await ui.wait(60)
+        session, _, servers = ui.text().partition("PostgreSQL 18.1")
+        assert "failed, data 1m old: connection refused" in session and "connection refused" in servers
 
     drive(engine, script, (120, 40))

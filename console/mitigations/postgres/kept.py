@@ -18,7 +18,7 @@ from console.model.clock import Clock
 if TYPE_CHECKING:
     from console.mitigations.postgres.connection import PostgresConnection
 
-OPEN_AFTER = 1.0
+OPEN_SECONDS = 1.0
 """Seconds until they are opened, with what that loads: the first data comes first."""
 KEEP_SECONDS = 15.0
 """Seconds between looks at the kept connections."""
@@ -43,7 +43,7 @@ class ActingSessions:
         says why.
         """
         try:
-            await asyncio.sleep(OPEN_AFTER)
+            await asyncio.sleep(OPEN_SECONDS)
             while True:
                 pause = KEEP_SECONDS
                 for settings in self._servers:

@@ -87,7 +87,9 @@ class Connection:
         self._compression = Compression(loopback=urlsplit(self.server).hostname in LOOPBACK)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, socket_factory=_socket, ssl=trust(self.server, credentials.proxy)
+                limit=0,
+                socket_factory=_socket,
+                ssl=True if credentials.tls else trust(self.server, credentials.proxy),
             ),
             headers={"User-Agent": f"warroom/{__version__}", "Accept": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -230,7 +232,7 @@ class Connection:
             params=asked.params,
             data=asked.data,
             headers={**asked.headers, **credentials.headers},
-            ssl=credentials.tls or True,
+            ssl=credentials.tls or True,  # True: what the connector has
             server_hostname=credentials.server_name,
             proxy=credentials.proxy or environment_proxy(self.server),
             allow_redirects=False,

@@ -38,7 +38,10 @@ TOKEN_FILE_SECONDS = 60.0
 
 
 class Credentials(Protocol):
-    """What a connection needs to know; ``refresh`` replaces ``headers``, ``tls`` and ``expires``."""
+    """What a connection needs to know; ``refresh`` replaces ``headers``, ``tls`` and ``expires``.
+
+    ``tls`` is None for a server that is not asked over TLS.
+    """
 
     context: str
     server: str

@@ -1,4 +1,4 @@
-"""Following one context: all its watches, one store, at most eight snapshots a second, honest health."""
+"""Following one context: all its watches, one store, at most six snapshots a second, honest health."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from console.sources.kubernetes.watch import Pace, Recovery, Watcher
 from console.sources.kubernetes.wire import Body
 
 FIRST_SECONDS = 2.0
-"""How long everything else waits for the first pods, and the first snapshot for workloads."""
+"""How long everything else waits for the first pods, and the first snapshot for workloads; the latter up to
+``TICK_SECONDS`` longer."""
 PUBLISH_SECONDS = 1 / 6
 TICK_SECONDS = 1.0
 """How often time alone is let change a verdict."""
@@ -66,7 +67,7 @@ class Following:
         self._note = ""
 
     async def run(self) -> None:
-        """Find what may be read, then watch it: the first pods are asked for and shown before all else."""
+        """Find what may be read, then watch it: the first pods are asked for before all else."""
         scope, begun = await self._begin()
         recovery = Recovery()
         self._namespaces = tuple(namespace for namespace in scope if namespace is not None)

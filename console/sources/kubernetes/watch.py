@@ -102,7 +102,8 @@ class Watcher:
     """Lists and watches one kind in one namespace (None: all of them) until cancelled.
 
     ``error`` is why it is not current, None when it is; ``listed`` whether one list has been complete.
-    ``answered`` is set once its first objects are known, ``settled`` when its list is complete or refused.
+    ``answered`` is set once its first objects are known, or that there are none or none may be read;
+    ``settled`` when its list is complete or refused.
     ``changed`` is called after every step that may matter to a reader. ``begun`` is the first page, where
     it has been read already.
     """

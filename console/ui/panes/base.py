@@ -68,6 +68,7 @@ class Pane(Stack):
         self._signature: tuple[tuple[str, int], ...] | None = None
         self._read_at = float("-inf")
         self._due = True
+        self._had_rows = False
         self._jumps = 0
         self._jumped_at = float("-inf")
 
@@ -165,10 +166,11 @@ class Pane(Stack):
             self._due = True
         elif not tick and not self._due:
             return
-        if self._due and (not self.table.keys or monotonic - self._read_at >= self.REORDER):
+        if self._due and (not self._had_rows or monotonic - self._read_at >= self.REORDER):
             self._due = False
             self._read_at = monotonic
             self.read()
+            self._had_rows = self._had_rows or bool(self.table.keys)
         elif self._due:
             self.refresh_records()
         if self.table.jumps != self._jumps:

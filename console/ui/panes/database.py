@@ -13,7 +13,7 @@ from console.ui.cells import Span, Spans
 from console.ui.format import age, count, size
 from console.ui.panes.base import Pane, Selection, matches
 from console.ui.screens.pages import PageScreen
-from console.ui.screens.servers import database_lines
+from console.ui.screens.servers import database_lines, doubt
 from console.ui.screens.session import session_lines
 from console.ui.widgets.gauge import gauge
 from console.ui.widgets.line_widget import Block
@@ -297,12 +297,13 @@ class DatabasePane(Pane):
 
         def lines(width: int) -> Sequence[Spans]:
             servers = database_lines(engine, first, width)
-            shot = engine.board.snapshot(first)
-            if chosen is None or shot is None:
+            shot, status = engine.board.snapshot(first), engine.board.status(first)
+            if chosen is None or shot is None or status is None:
                 return servers
-            passed = max(0.0, engine.clock.now().timestamp() - shot.at)
-            session = session_lines(shot, chosen.pid, chosen.backend_start_text, passed, width)
-            return [*session, *servers]
+            now = engine.clock.now().timestamp()
+            there = shot.now + max(0.0, now - shot.at)
+            session = session_lines(shot, chosen.pid, chosen.backend_start_text, there, width)
+            return [*session, *doubt(status, now, width), (), *servers]
 
         self.app.push_screen(PageScreen(engine, "DATABASE", lines))
         return True

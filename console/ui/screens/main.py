@@ -109,6 +109,8 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
         """Let the board go."""
         if self._unlisten is not None:
             self._unlisten()
+        if self._returning is not None:
+            self._returning.cancel()
         if self._feed is not None:
             self._feed.close()
 

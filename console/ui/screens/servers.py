@@ -11,7 +11,7 @@ from console.model.symptoms.words import plural
 from console.ui.cells import Span, Spans, fit, width_of
 from console.ui.format import age, clock_text, count, honest, percent, size
 from console.ui.port import Engine
-from console.ui.widgets import page
+from console.ui.widgets.page import fact, labelled
 
 _LAG = 64 << 20
 """Bytes of lag from which a standby is marked, as in the pane."""
@@ -36,7 +36,7 @@ def database_lines(engine: Engine, first: str, width: int) -> list[Spans]:
         role = "standby" if shot.standby else "primary"
         lines += _heading(name, f"{role}  PostgreSQL {major}.{minor}", status, now, width)
         for note in shot.notes:
-            lines += _fact("not read", note, width, role="warn")
+            lines += fact("not read", note, width, role="warn")
         lines += _sessions(shot, now, width)
         if shot.standby is not None:
             lines += _standby(shot, shot.standby, width)
@@ -56,7 +56,7 @@ def cache_lines(engine: Engine, first: str, width: int) -> list[Spans]:
             continue
         lines += _heading(name, f"{shot.role}  Redis {shot.version}", status, now, width)
         for note in shot.notes:
-            lines += _fact("note", note, width, role="warn")
+            lines += fact("note", note, width, role="warn")
         lines += _figures(shot, now, width)
         lines.append(_section("REPLICATION"))
         if shot.master is not None:
@@ -78,23 +78,22 @@ def _heading(name: str, about: str, status: SourceStatus, now: float, width: int
     """The server, and why what stands below may be old."""
     spans: list[Span] = [(f" {name.partition(':')[2]}", "strong")]
     spans += [(f"  {part}", "dim") for part in (about, status.address) if part]
-    lines: list[Spans] = [tuple(spans)]
-    if status.health not in (Health.OK, Health.DISABLED):
-        role = "bad" if status.health in (Health.FAILED, Health.DENIED) else "warn"
-        old = "no data yet" if status.last_ok is None else f"data {age(now - status.last_ok)} old"
-        text = f"{status.health.value}, {old}" + (f": {status.reason}" if status.reason else "")
-        lines += _fact("state", text, width, role=role)
-    return lines
+    return [tuple(spans), *doubt(status, now, width)]
 
 
-def _fact(label: str, text: str, width: int, *, role: str = "text") -> list[Spans]:
-    """A fact of a server."""
-    return page.labelled(f"  {label}", text, width, role=role, indent=16)
+def doubt(status: SourceStatus, now: float, width: int) -> list[Spans]:
+    """How old what a server told is, and why, when it is not what is."""
+    if status.health in (Health.OK, Health.DISABLED):
+        return []
+    role = "bad" if status.health in (Health.FAILED, Health.DENIED) else "warn"
+    old = "no data yet" if status.last_ok is None else f"data {age(now - status.last_ok)} old"
+    text = f"{status.health.value}, {old}" + (f": {status.reason}" if status.reason else "")
+    return fact("server", text, width, role=role)
 
 
 def _below(text: str, width: int, *, role: str) -> list[Spans]:
     """A sentence in place of rows."""
-    return page.labelled("", text, width, role=role, indent=3)
+    return labelled("", text, width, role=role, indent=3)
 
 
 def _section(title: str) -> Spans:
@@ -105,7 +104,7 @@ def _sessions(shot: PostgresSnapshot, now: float, width: int) -> list[Spans]:
     least = "≥" if shot.limited else ""
     states = ", ".join(f"{number} {state or 'hidden'}" for state, number in shot.by_state)
     slots = f"{least}{shot.clients} of {shot.usable} slots" + (f": {states}" if states else "")
-    lines = _fact("sessions", slots, width)
+    lines = fact("sessions", slots, width)
     clients = [backend for backend in shot.backends if backend.client_session]
     passed = max(0.0, now - shot.at)
     active = [backend for backend in clients if backend.state == "active"]
@@ -114,9 +113,9 @@ def _sessions(shot: PostgresSnapshot, now: float, width: int) -> list[Spans]:
         ("oldest query", shot.oldest_query, [(it.query_start, it) for it in active]),
     ):
         if oldest is None:
-            lines += _fact(label, "none to be seen: limited view" if shot.limited else "none", width)
+            lines += fact(label, "none to be seen: limited view" if shot.limited else "none", width)
         else:
-            lines += _fact(label, f"{age(oldest + passed)}{_whose(started)}", width)
+            lines += fact(label, f"{age(oldest + passed)}{_whose(started)}", width)
     return lines
 
 
@@ -132,26 +131,26 @@ def _whose(started: Iterable[tuple[float | None, Backend]]) -> str:
 def _standby(shot: PostgresSnapshot, standby: Standby, width: int) -> list[Spans]:
     lines = [_section("REPLAY HERE")]
     if standby.receiver:
-        lines += _fact("receiver", "runs", width, role="ok")
+        lines += fact("receiver", "runs", width, role="ok")
     elif standby.receiver is None:
-        lines += _fact("receiver", "unknown", width, role="warn")
+        lines += fact("receiver", "unknown", width, role="warn")
     else:
-        lines += _fact("receiver", "none: cut off from its primary", width, role="bad")
+        lines += fact("receiver", "none: cut off from its primary", width, role="bad")
     text = "unknown" if standby.unreplayed is None else f"{size(standby.unreplayed)} received, not replayed"
     if standby.receiver is False:
         text += "; what it has not received is unknown"
     behind = (standby.unreplayed or 0) > _LAG
-    lines += _fact("to replay", text, width, role="warn" if behind else "text")
+    lines += fact("to replay", text, width, role="warn" if behind else "text")
     lag = replication_lag(shot)
     said, role = honest(lag, age, shot.at)
     if standby.receiver:
-        lines += _fact("lag", said if lag.ok else f"unknown: {lag.reason}", width, role=role)
+        lines += fact("lag", said if lag.ok else f"unknown: {lag.reason}", width, role=role)
     if standby.replay_age is not None:
         text = f"made {age(standby.replay_age)} ago; this rises on an idle primary too"
-        lines += _fact("last commit", text, width)
+        lines += fact("last commit", text, width)
     paused = {True: ("PAUSED", "bad"), False: ("goes on", "text"), None: ("unknown", "warn")}
     text, role = paused[standby.paused]
-    return lines + _fact("replay", text, width, role=role)
+    return lines + fact("replay", text, width, role=role)
 
 
 def _replicas(shot: PostgresSnapshot, width: int) -> list[Spans]:
@@ -235,7 +234,7 @@ def _figures(shot: RedisSnapshot, now: float, width: int) -> list[Spans]:
         ("clients", f"{shot.clients} of {shot.max_clients}, {blocked}", "bad" if shot.rejected else "text"),
         ("commands", f"{_rate(shot.ops)}, hits {hits}", "text"),
     )
-    return [line for label, text, role in rows for line in _fact(label, text, width, role=role)]
+    return [line for label, text, role in rows for line in fact(label, text, width, role=role)]
 
 
 def _rate(number: float | None) -> str:
@@ -245,20 +244,20 @@ def _rate(number: float | None) -> str:
 
 def _master(shot: RedisSnapshot, master: Master, width: int) -> list[Spans]:
     up = shot.link == "up"
-    lines = _fact("master", master.address, width)
+    lines = fact("master", master.address, width)
     down = "" if master.down is None else f" for {age(master.down)}"
     link = "up" if up else f"{shot.link or 'unknown'}{down}"
-    lines += _fact("link", link, width, role="ok" if up else "bad")
+    lines += fact("link", link, width, role="ok" if up else "bad")
     if master.syncing:
-        lines += _fact("", "a full copy is under way", width, role="warn")
+        lines += fact("", "a full copy is under way", width, role="warn")
     if master.heard is not None:
-        lines += _fact("last heard", f"{age(master.heard)} ago", width)
+        lines += fact("last heard", f"{age(master.heard)} ago", width)
     gap = (
         "unknown: older servers do not tell"
         if master.gap is None
         else f"{size(master.gap)} received, not processed"
     )
-    return lines + _fact("gap", gap if up else "unknown while the link is not up", width)
+    return lines + fact("gap", gap if up else "unknown while the link is not up", width)
 
 
 def _followers(shot: RedisSnapshot, width: int) -> list[Spans]:
@@ -286,15 +285,15 @@ def _saving(shot: RedisSnapshot, saving: Persistence, now: float, width: int) ->
         last = f"{age(now - saving.saved_at)} ago, at {clock_text(saving.saved_at)}"
     if saving.changes is not None:
         last += f", {plural(saving.changes, 'change')} since"
-    lines = _fact("last save", last, width)
+    lines = fact("last save", last, width)
     if not shot.rdb_ok:
-        lines += _fact("", "THE LAST SAVE FAILED", width, role="bad")
+        lines += fact("", "THE LAST SAVE FAILED", width, role="bad")
     if saving.saving:
-        lines += _fact("", "a save is under way", width)
-    lines += _fact("AOF", "on" if shot.aof_enabled else "off", width)
+        lines += fact("", "a save is under way", width)
+    lines += fact("AOF", "on" if shot.aof_enabled else "off", width)
     faults = (
         (shot.aof_enabled and not shot.aof_ok, "THE LAST WRITE FAILED", "bad"),
         (shot.aof_enabled and not saving.rewrite_ok, "THE LAST REWRITE FAILED", "bad"),
         (saving.rewriting, "a rewrite is under way", "text"),
     )
-    return lines + [line for true, text, role in faults if true for line in _fact("", text, width, role=role)]
+    return lines + [line for true, text, role in faults if true for line in fact("", text, width, role=role)]

@@ -37,6 +37,11 @@ def _same(spans: Spans) -> Spans:
     return spans
 
 
+def fact(label: str, text: str, width: int, *, role: str = "text") -> list[Spans]:
+    """A fact of something with a heading, to the right of it."""
+    return labelled(f"  {label}", text, width, role=role, indent=16)
+
+
 def labelled(label: str, text: str, width: int, *, role: str = "text", indent: int = 13) -> list[Spans]:
     """``text`` wrapped beside a label in a column of ``indent`` cells."""
     lines: list[Spans] = []

@@ -57,6 +57,18 @@ def test_a_server_that_is_full_at_first_is_tried_again_soon(
     postgres_18: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("console.mitigations.postgres.kept.FULL_SECONDS", 0.05)
+    monkeypatch.setattr("console.mitigations.postgres.kept.OPEN_SECONDS", 0.0)
+    refused = asyncio.Event()
+    looks = ActingSessions._look
+
+    async def look(sessions: ActingSessions, settings: PostgresSettings) -> None:
+        try:
+            await looks(sessions, settings)
+        except FullError:
+            refused.set()
+            raise
+
+    monkeypatch.setattr(ActingSessions, "_look", look)
     postgres_18.execute("CREATE ROLE helper LOGIN")
     settings = convert({"dsn": postgres_18.dsn("helper")}, PostgresSettings)
     acting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'warroom-act'"
@@ -66,6 +78,7 @@ def test_a_server_that_is_full_at_first_is_tried_again_soon(
             for _ in range(20 - 3):
                 last = clients.enter_context(client(postgres_18, user="helper"))
             async with kept(settings) as sessions:
+                await asyncio.wait_for(refused.wait(), 20)
                 with pytest.raises(FullError):
                     await sessions.take(settings)
                 last.close()

@@ -34,7 +34,7 @@ def lists(server: ApiServer, path: str = PODS) -> list[Record]:
 # The order
 
 
-def test_the_first_pods_are_asked_for_before_all_else_and_shown_without_waiting(tmp_path: Path) -> None:
+def test_the_first_pods_are_asked_for_before_all_else_and_shown_with_their_workloads(tmp_path: Path) -> None:
     async def main() -> None:
         cluster = make_cluster()
         cluster.populate(1200, namespaces=2)

@@ -329,7 +329,14 @@ def test_no_kubeconfig_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         asyncio.run(_open(ClusterSettings()))
 
 
-def test_client_certificates_and_an_untrusted_server(tmp_path: Path, pki: Pki) -> None:
+def test_client_certificates_and_an_untrusted_server(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> None:
+        raise AssertionError("the authorities of the machine are no cluster's")
+
+    monkeypatch.setattr("console.sources.trust._authorities", read)
+
     async def main() -> None:
         async with fake_api(pki.server_context(demand_client=True)) as api:
             url = f"https://127.0.0.1:{api.port}"
