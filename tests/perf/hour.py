@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from statistics import linear_regression
 
 from console.model.clock import SystemClock
 from console.timeline.recorder import Recorder
@@ -26,8 +27,9 @@ _REPLACED = 60
 """Pods that are replaced by new ones in a minute."""
 _WARNINGS = 60
 _GROWTH = 10.0
-"""MB that an hour may still add once what only fills up is full. A shorter history cannot tell: the person
-looks around as often in it."""
+"""MB that an hour may still add once what only fills up is full: the slope of the line through the sizes of
+the second half, of which each is 1 or 2 MB off. A shorter history cannot tell: the person looks around as
+often in it."""
 _ENTRIES = 24
 """Automatic entries of the timeline in a minute, as many as a console writes of both kinds."""
 _ESCAPE, _ENTER, _ZOOM, _SORT, _SLASH = b"\x1b", b"\r", b"z", b"o", b"/"
@@ -51,7 +53,8 @@ def hour(stage: Stage) -> list[Figure]:
                 sizes.append(_memory(console))
         took = time.monotonic() - began
         peak = console.terminal.peak_memory() / 1e6
-    growth = (sizes[-1] - sizes[_SAMPLES // 2]) / (minutes / 2 / 60)
+    half = sizes[_SAMPLES // 2 :]
+    growth = linear_regression(range(len(half)), half).slope * 60 / (minutes / _SAMPLES)
     return [
         Figure("minutes of history, in minutes of the benchmark", minutes / took * 60, "to 1"),
         Figure("memory at the start", sizes[0], "MB"),
