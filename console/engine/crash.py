@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from console.engine.private import open_own
 from console.model.redact import redact
@@ -28,3 +31,20 @@ def save_crash(error: BaseException) -> str:
     except OSError as problem:
         return f"an unexpected error: {what} (its details could not be saved: {problem.strerror})."
     return f"an unexpected error: {what}. Details are in {file}; please report it with that file."
+
+
+def keep_off_the_screen(
+    loop: asyncio.AbstractEventLoop, tell: Callable[[str], None], *expected: type[Exception]
+) -> None:
+    """Give ``tell`` the sentence for an error that no task of ``loop`` handles.
+
+    By itself asyncio prints the traceback on standard error, where the console is drawn. Errors that are
+    ``expected`` have been told where they happened.
+    """
+
+    def handle(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception) and not isinstance(error, expected):
+            tell(save_crash(error))
+
+    loop.set_exception_handler(handle)

@@ -13,13 +13,14 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from console.config import Config, ConfigError
 from console.engine.assemble import Factory, factories
 from console.engine.board import Board
-from console.engine.crash import save_crash
+from console.engine.crash import keep_off_the_screen, save_crash
 from console.engine.logfeed import BufferedFeed
 from console.engine.ports import LogFeed, Mitigator, PlanError
 from console.engine.record import WatchedTimeline
@@ -30,7 +31,7 @@ from console.model.kube import Revision, Workload
 from console.model.logs import Description, LogLine, LogRequest
 from console.model.source import Health, SourceStatus
 from console.model.symptoms.words import plural
-from console.sources.base import Source
+from console.sources.base import Source, SourceError
 from console.timeline.entry import Entry
 from console.timeline.folder import default_spool
 
@@ -214,7 +215,8 @@ class Engine:
             self._started.set()
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
+        keep_off_the_screen(loop, partial(self._report, "background", Health.LIMITED), SourceError, OSError)
         self._stopping = asyncio.Event()
         self._started.set()
         tasks = [asyncio.create_task(self._follow_timeline(), name="timeline")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from textual.events import Event, Key, Resize
 from textual.filter import LineFilter
 from textual.screen import Screen
 
-from console.engine.crash import save_crash
+from console.engine.crash import keep_off_the_screen, save_crash
 from console.ui import proven
 from console.ui.commands import COMMANDS
 from console.ui.guard import ControlGuard
@@ -72,7 +73,8 @@ class WarroomApp(App[int], inherit_bindings=False):
         return (self._guard, *super().get_line_filters())
 
     def on_mount(self) -> None:
-        """Let the key that redraws be the one of the configuration."""
+        """Let the key that redraws be the one of the configuration, and no error be printed on the screen."""
+        keep_off_the_screen(asyncio.get_running_loop(), self._say)
         wanted = self.engine.config.screen.keys.get("ui.redraw")
         if wanted:
             self.set_keymap({"ui.redraw": wanted})

@@ -87,6 +87,20 @@ def test_a_task_beside_the_sources_that_fails_says_so_and_goes_on(engine: Engine
     assert status is not None and not status.reason
 
 
+def test_an_error_that_no_task_handles_is_a_status(engine: Engine, capfd: pytest.CaptureFixture[str]) -> None:
+    def broken() -> None:
+        raise KeyError("unforeseen")
+
+    async def schedule() -> None:
+        asyncio.get_running_loop().call_soon(broken)
+
+    engine.submit(schedule()).result(20)
+    eventually(lambda: engine.board.status("background"), "the status")
+    status = engine.board.status("background")
+    assert status is not None and status.health is Health.LIMITED and "KeyError" in status.reason
+    assert capfd.readouterr().err == ""
+
+
 class Idle:
     """A source that runs until it is cancelled."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import console.ui
 from console.ui.feed import Feed
+from console.ui.screens.logs import LogsScreen
 from console.ui.screens.main import MainScreen
 from console.ui.widgets.containers import Ground
 from tests.ui.cluster import snapshot, workload
@@ -201,3 +203,34 @@ def test_what_is_behind_the_widgets_keeps_no_strips() -> None:
     engine = FakeEngine()
     everything(engine)
     drive(engine, script)
+
+
+def test_a_frame_that_comes_while_the_console_leaves_paints_nothing() -> None:
+    screens: list[MainScreen | LogsScreen] = []
+
+    async def script(ui: Ui) -> None:
+        await ui.press("1", "home", "l")
+        assert isinstance(ui.top, LogsScreen)
+        screens.extend((ui.main, ui.top))
+
+    drive(everything(FakeEngine()), script)
+    main, logs = screens
+    assert isinstance(main, MainScreen) and isinstance(logs, LogsScreen)
+    main.frame()
+    logs._drain()
+
+
+def test_an_error_that_no_task_handles_is_a_sentence_on_the_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def broken() -> None:
+        raise KeyError("unforeseen")
+
+    async def script(ui: Ui) -> None:
+        asyncio.get_running_loop().call_soon(broken)
+        await ui.settle()
+        assert "an unexpected error: KeyError" in ui.text()
+
+    drive(FakeEngine(), script)

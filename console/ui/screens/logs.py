@@ -106,7 +106,7 @@ class LogsScreen(Dialog[None]):
         self.renew()
 
     def _drain(self) -> None:
-        if self._feed is None:
+        if self._feed is None or not self.is_attached:
             return
         lines, dropped = self._feed.take()
         self._dropped += dropped

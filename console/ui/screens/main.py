@@ -118,7 +118,7 @@ class MainScreen(LatestSize, Screen[None], Ground, inherit_bindings=False):
 
     def frame(self, *, tick: bool = False) -> None:
         """Bring what is seen up to date; panes that nobody sees wait until they are shown."""
-        if not self.is_mounted or not self.size.width:
+        if not self.is_attached or not self.size.width:  # not there yet, or on its way out
             return
         self.status_line.bring_up(self.engine, paused=self.paused)
         if tick or self.app.screen is self:
