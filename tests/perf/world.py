@@ -84,11 +84,15 @@ class LoadedSystem:
 
     @contextlib.contextmanager
     def changing(self, rate: int) -> Iterator[None]:
-        """``rate`` pods change every second, each change one watch event; begins two seconds ahead."""
+        """``rate`` pods change every second, each change one watch event; begins two seconds ahead.
+
+        Then all are well again: the next benchmark may be of a quiet system.
+        """
         self.ask("churn", rate)
         time.sleep(2)
         yield
         self.ask("churn", 0)
+        self.ask("recover")
 
     def requests(self) -> list[Asked]:
         """What the API was asked since the last call."""
@@ -130,6 +134,11 @@ class _Orders:
         """Change so many pods a second from now on."""
         self._cluster.churn(float(rate))
         return float(rate)
+
+    def recover(self) -> int:
+        """Let all pods that were changed be ready."""
+        self._cluster.recover()
+        return self._cluster.store.rv
 
     def requests(self) -> list[Asked]:
         """The requests since the last time."""

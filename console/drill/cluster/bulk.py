@@ -7,6 +7,7 @@ then the whole workload wakes up and is controlled like any other.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -90,20 +91,25 @@ class Quiet:
         moment = clock.monotonic()
         self._owed += (moment - self._last) * self._rate
         self._last = moment
+        owed, self._owed = divmod(self._owed, 1)
+        self._turn((self._pods[rng.randrange(len(self._pods))] for _ in range(int(owed))), clock)
+
+    def recover(self, clock: Clock) -> None:
+        """Let the pods that churn has left unready become ready."""
+        pods = [(key, self._store.get("pods", *key)) for key in self._pods]
+        self._turn((key for key, pod in pods if isinstance(pod, QuietPod) and not pod.ready), clock)
+
+    def _turn(self, keys: Iterable[Key], clock: Clock) -> None:
+        """Let sleeping pods become unready, or ready again with one restart more."""
         now = names.timestamp(clock.now())
         self._churning = True
         try:
-            while self._owed >= 1:
-                self._owed -= 1
-                self._touch(self._pods[rng.randrange(len(self._pods))], now)
+            for key in keys:
+                pod = self._store.get("pods", *key)
+                if isinstance(pod, QuietPod) and pod.uid in self._roots:
+                    self._store.replace_entry("pods", pod, lambda rv, pod=pod: pod.turned(rv, now))  # type: ignore[misc]
         finally:
             self._churning = False
-
-    def _touch(self, key: Key, now: str) -> None:
-        """Let a pod become unready, or ready again with one restart more."""
-        entry = self._store.get("pods", *key)
-        if isinstance(entry, QuietPod) and entry.uid in self._roots:
-            self._store.replace_entry("pods", entry, lambda rv: entry.turned(rv, now))
 
 
 def _deployment(name: str, replicas: int) -> Obj:

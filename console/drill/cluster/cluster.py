@@ -286,6 +286,10 @@ class Cluster:
         """Change the status of `rate` of the populated pods a second from now on; 0 ends it."""
         self.quiet.start_churn(rate, self.clock)
 
+    def recover(self) -> None:
+        """Let the populated pods that `churn` has left unready become ready."""
+        self.quiet.recover(self.clock)
+
     def expire_history(self) -> None:
         """Forget what changed: older watches and continue tokens get a 410."""
         self.store.expire()

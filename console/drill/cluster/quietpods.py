@@ -102,6 +102,11 @@ class QuietPod(Entry):
         form = self._sleepers.ready if self._ready else self._sleepers.unready
         return form.fill({**self._sleepers.words, **own})
 
+    @property
+    def ready(self) -> bool:
+        """Whether it is ready."""
+        return self._ready
+
     def turned(self, rv: int, now: str) -> QuietPod:
         """Return its next version: unready, or ready again with one restart more."""
         return QuietPod(

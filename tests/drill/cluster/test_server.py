@@ -346,6 +346,14 @@ def test_churn_is_watched_and_touches_nothing_else(cluster: Cluster, clock: Manu
 
     serve(cluster, test)
     assert len(cluster.list("pods", "load-0")) == 200
+    ready = [one["status"]["containerStatuses"][0]["ready"] for one in cluster.list("pods", "load-0")]
+    assert 40 < ready.count(False) <= 100
+    turned = cluster.store.rv
+    cluster.recover()
+    assert cluster.store.rv == turned + ready.count(False)
+    assert all(one["status"]["containerStatuses"][0]["ready"] for one in cluster.list("pods", "load-0")), (
+        "all are well again"
+    )
 
 
 def test_quiet_workloads_wake_up_when_they_are_changed(cluster: Cluster) -> None:
