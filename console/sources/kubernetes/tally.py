@@ -24,6 +24,7 @@ class Tally:
         "_memory_limited",
         "_restarted",
         "_sick",
+        "_worst",
         "pods",
         "ready",
         "restarts",
@@ -34,6 +35,7 @@ class Tally:
         self.ready = 0
         self.restarts = 0
         self._sick: dict[str, Pod] = {}
+        self._worst: Pod | None = None
         self._restarted: dict[str, float] = {}
         self._cpu = self._cpu_known = self._cpu_limit = self._cpu_limited = 0
         self._memory = self._memory_known = self._memory_limit = self._memory_limited = 0
@@ -44,6 +46,8 @@ class Tally:
         self._count(pod, 1)
         if pod.sick:
             self._sick[pod.uid] = pod
+            if self._worst is not None and _rank(pod) < _rank(self._worst):
+                self._worst = pod
         if pod.last_restart is not None:
             self._restarted[pod.uid] = pod.last_restart
 
@@ -52,6 +56,8 @@ class Tally:
         self.pods -= 1
         self._count(pod, -1)
         self._sick.pop(pod.uid, None)
+        if self._worst is not None and self._worst.uid == pod.uid:
+            self._worst = None
         self._restarted.pop(pod.uid, None)
 
     def _count(self, pod: Pod, sign: int) -> None:
@@ -78,7 +84,9 @@ class Tally:
     @property
     def worst(self) -> Pod | None:
         """The sickest pod; among equals the first by name, so that the reason does not flicker."""
-        return min(self._sick.values(), key=lambda pod: (-pod.severity, pod.name), default=None)
+        if self._worst is None:
+            self._worst = min(self._sick.values(), key=_rank, default=None)
+        return self._worst
 
     @property
     def last_restart(self) -> float | None:
@@ -104,3 +112,7 @@ class Tally:
     def memory_limit(self) -> int | None:
         """The limit of all pods together, None when one of them has none."""
         return self._memory_limit if self._memory_limited == self.pods > 0 else None
+
+
+def _rank(pod: Pod) -> tuple[int, str]:
+    return -pod.severity, pod.name
