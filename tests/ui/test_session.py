@@ -37,7 +37,7 @@ def test_who_holds_the_lock_is_told_with_those_that_wait_for_it() -> None:
         r"session +open for 1h06m ",
         r"state +idle in transaction for 30s ",
         r"transaction +open for 12m ",
-        r"blocks +pid 4002 \(checkout\), pid 4003 \(checkout\) ",
+        r"blocks +2 sessions: pid 4002 \(checkout\), pid 4003 \(checkout\) ",
         r"last query +SELECT \* FROM stock FOR UPDATE ",
     ):
         assert re.search(said, text), text
@@ -47,7 +47,7 @@ def test_who_holds_the_lock_is_told_with_those_that_wait_for_it() -> None:
 def test_who_waits_is_told_with_what_for() -> None:
     text = text_of("home", "down")
     assert re.search(r"waits for +pid 4001 \(reports\) ", text), text
-    assert re.search(r"blocks +pid 4003 \(checkout\) ", text)
+    assert re.search(r"blocks +1 session: pid 4003 \(checkout\) ", text)
     assert re.search(r"state +active for 30s ", text)
     text = text_of("home", backends=(backend(1, state="active", blocked_by=(7, 8), xmin_age=1),))
     assert re.search(r"waits for +pid 7, pid 8 ", text), text

@@ -76,7 +76,8 @@ def _unseen(pid: int) -> str:
 
 def _blocks(backend: Backend, backends: Sequence[Backend], width: int) -> list[Spans]:
     waiting = [_name(it) for it in sessions_behind(backends, backend.pid)]
-    return fact("blocks", _list(waiting), width, role="bad") if waiting else []
+    told = f"{plural(len(waiting), 'session')}: {_list(waiting)}"
+    return fact("blocks", told, width, role="bad") if waiting else []
 
 
 def _name(backend: Backend) -> str:
